@@ -1,0 +1,98 @@
+"""The contract of a destination: what its system's API means. The pipeline owns everything else:
+intents, the ledger, order, retries, leases.
+
+A destination is one folder, `destinations/<kind>/`, whose `destination.py` has a `destination`
+of this type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from deskwire.core.exchange import Http
+from deskwire.core.model import Conversation
+
+Payload = dict[str, str | None]
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """One thing that the other system holds, as it was sent: the ledger's line."""
+
+    payload: Payload
+    remote_id: str | None = None  #: its id over there
+    note: str | None = None  #: how it differs from what we know, for people
+    refused: str | None = None  #: why the other system will never take it; then it holds nothing
+    is_shared: bool = False  #: of the whole destination (an agent), not of one conversation
+
+
+Ledger = Mapping[str, Sent]
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """The next thing to send. It is stored as the intent before it is performed."""
+
+    action: str  #: the destination's own word for the call
+    key: str  #: the ledger's line that it will make or change
+    sent: Sent  #: that line, if it succeeds, but for a remote id that only the answer tells
+    remote_id: str | None = None  #: of the thing that it changes or adds to
+    changes: Payload = {}  #: what to send where that is not the whole line
+    uses: str | None = None  #: key of another line that it relies on
+
+
+class Learned(Struct, frozen=True, kw_only=True):
+    """What the other system is now known to hold; None: it does not hold that (any more)."""
+
+    changes: dict[str, Sent | None]
+    warning: str | None = None  #: something a person should look at
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """It will never take this as it is; certainly not done."""
+
+    reason: str
+
+
+class Unclear(Struct, frozen=True, kw_only=True):
+    """It may or may not have been done: look before doing anything else."""
+
+    reason: str
+
+
+#: NotSent, raised, says "certainly not done, try again"; NoAnswer is the same as Unclear.
+Outcome = Learned | Refused | Unclear
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """How a destination is configured, as far as its module needs it."""
+
+    source: str  #: where the conversation comes from
+    external_id_prefix: str = ""
+    with_notes: bool = False
+    options: dict[str, object] = {}  #: the keys that only this kind knows
+
+
+class Destination(Struct, frozen=True, kw_only=True):
+    """One kind of system that conversations are delivered to."""
+
+    trigger: Literal["change", "ended"]
+    #: The next thing that the ledger lacks; None: all is there. Pure.
+    plan: Callable[[Conversation, Ledger, Target], Step | None]
+    #: Do it, once.
+    perform: Callable[[Step, Http], Awaitable[Outcome]]
+    #: Look what is there, for the conversation and an intent whose end is unknown (None: for all
+    #: of it). None where the system cannot be read.
+    read_back: (
+        Callable[[Conversation, Ledger, Target, Step | None, Http], Awaitable[Learned]] | None
+    ) = None
+    #: What was sent and cannot be made to say what is known now, a line of text each. Pure.
+    differs: Callable[[Conversation, Ledger, Target], list[str]] | None = None
+    #: Whether one thing that was confirmed is still there; asked now and then, to notice a
+    #: system that forgot everything. None where the system cannot be read.
+    remembers: Callable[[str, Sent, Http], Awaitable[bool]] | None = None
+    #: Key of the ledger's line that `remembers` is asked about.
+    sentinel_key: str | None = None
+    #: Names of the configuration keys that only this kind has.
+    options: frozenset[str] = frozenset()

@@ -1,0 +1,54 @@
+"""HTTP as values: providers and destinations describe calls, the pipeline makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One call on a system's base URL."""
+
+    method: str
+    path: str  #: below the base URL; percent-encoded, with the query when it is not in `params`
+    params: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    json: object = None  #: sent as JSON when not None
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A whole answer: its body arrived to the last byte."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}  #: names in lower case
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300
+
+    def excerpt(self) -> str:
+        """The beginning of the body, on one line, for messages to people."""
+        return " ".join(self.body[:200].decode("utf-8", "replace").split())
+
+    def retry_after_seconds(self) -> float | None:
+        """`Retry-After` where it is a number of seconds; None otherwise."""
+        value = self.headers.get("retry-after", "")
+        return float(value) if value.isascii() and value.isdigit() else None
+
+
+class Http(Protocol):
+    """Makes a call; raises NotSent or NoAnswer when no whole answer came."""
+
+    async def __call__(self, request: Request) -> Answer:
+        """The answer, whatever its status."""
+        ...
+
+
+def encode(value: object) -> str:
+    """A value as JSON text, for columns and cursors."""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,70 @@
+"""The contract of a provider: what a kind of desk must tell us, without doing any I/O.
+
+A provider is one folder, `providers/<name>/`, whose `provider.py` has a `provider` of this type.
+What a desk cannot do is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from deskwire.core.exchange import Answer, Request
+from deskwire.core.facts import Said
+
+RecordKind = Literal["page", "detail", "person", "webhook", "file"]
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """What was received, byte for byte; everything known is derived from records."""
+
+    id: str  #: sorts by the time of receipt
+    source: str
+    account: str
+    kind: RecordKind
+    origin: str  #: where it came from, for people: window and page, path, file and rows
+    received_at: datetime  #: aware, UTC; our clock
+    body: bytes
+
+
+class Next(Struct, frozen=True, kw_only=True):
+    """How far a poll came; it commits together with the page that it belongs to."""
+
+    cursor: str
+    has_more: bool  #: another page waits: go on at once
+    is_empty: bool  #: the page says nothing and need not be kept
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """How a source is configured, as far as a provider needs it."""
+
+    poll_every_seconds: float
+    user: str | None = None
+    token: str | None = None
+    options: dict[str, object] = {}  #: the keys that only this provider knows
+
+
+Poll = Generator[Request, Answer, Next]
+Lookup = Generator[Request, Answer, None]
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """One kind of desk."""
+
+    #: What a record says. Total: what cannot be understood is a SetAside, never an exception
+    #: (but Unreadable when the whole record is not what it should be).
+    normalise: Callable[[Record], Iterator[Said]]
+    #: One page from a cursor (None: the first ever) at an instant. Raises Unreadable for an
+    #: answer that is no page, and then neither the answer's content nor the cursor counts.
+    poll: Callable[[str | None, datetime, Account], Poll] | None = None
+    #: Complete one conversation, by external id: every answer becomes a record.
+    detail: Callable[[str], Lookup] | None = None
+    #: Who an agent is, by external id: every answer becomes a record.
+    people: Callable[[str], Lookup] | None = None
+    #: Headers that prove who asks.
+    authorise: Callable[[Account], dict[str, str]] | None = None
+    #: Names of the configuration keys that only this provider has.
+    options: frozenset[str] = frozenset()

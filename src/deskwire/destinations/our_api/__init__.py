@@ -1,0 +1,1 @@
+"""OurAPI, kept in step."""

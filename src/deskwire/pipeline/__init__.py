@@ -1,0 +1,1 @@
+"""From records to conversations to destinations: everything between the edges."""

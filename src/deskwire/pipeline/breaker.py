@@ -1,0 +1,56 @@
+"""The breaker: after ten failures in a row a destination is only probed, until it answers."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection
+
+from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
+from deskwire.store import health, work
+
+#: Failures in a row that open the breaker.
+THRESHOLD = 10
+
+
+def failed(
+    connection: Connection, hub: Hub, outlet: Outlet, reason: str, wish_seconds: float | None
+) -> None:
+    """Count a failure; open the breaker, or honour `Retry-After`, for the whole destination."""
+    fares = health.destination(connection, outlet.workspace, outlet.name)
+    failures = fares.failures + 1
+    wait = wish_seconds or 0.0
+    if failures >= THRESHOLD:
+        timing = hub.timing
+        probe = timing.breaker_first * 2.0 ** min(failures - THRESHOLD, 20)
+        wait = max(wait, min(probe, timing.breaker_most))
+        log.warning("destination is down", destination=outlet.name, failures=failures, wait=wait)
+    after = msgspec.structs.replace(
+        fares,
+        failures=failures,
+        failed_at=hub.now(),
+        last_error=reason,
+        not_before=max(fares.not_before, hub.after(wait)) if wait else fares.not_before,
+    )
+    health.save_destination(connection, outlet.workspace, after)
+
+
+def succeeded(connection: Connection, hub: Hub, outlet: Outlet) -> None:
+    """Note a success, once a second at most; when it closes the breaker all that waits is due."""
+    now = hub.now()
+    fares = health.destination(connection, outlet.workspace, outlet.name)
+    if not fares.failures and now - (fares.confirmed_at or 0) < MICROS:
+        return
+    if fares.failures >= THRESHOLD:
+        woken = work.wake_all(connection, now, "deliver", outlet.name)
+        log.info("destination is back", destination=outlet.name, waiting=woken)
+        hub.wake.set()
+    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now)
+    health.save_destination(connection, outlet.workspace, after)
+
+
+def opening(connection: Connection, now: int, outlet: Outlet) -> int:
+    """How many deliveries may be taken now: none, one as a probe, or any number (-1)."""
+    fares = health.destination(connection, outlet.workspace, outlet.name)
+    if now < fares.not_before:
+        return 0
+    return 1 if fares.failures >= THRESHOLD else -1

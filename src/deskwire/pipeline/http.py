@@ -1,0 +1,82 @@
+"""The calls: time-outs, bounded bodies, and what a failed call means."""
+
+from __future__ import annotations
+
+import aiohttp
+from yarl import URL
+
+from deskwire.core.errors import GiveUp, NoAnswer, NotSent
+from deskwire.core.exchange import Answer, Request, encode
+
+#: No answer that a desk or a destination gives in its contract comes near this.
+LARGEST_ANSWER = 64 * 1024 * 1024
+CONNECT_SECONDS = 3.0
+
+
+class Caller:
+    """Calls one system. Every failure is NotSent or NoAnswer, by what it says of the effect."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        headers: dict[str, str],
+        timeout_seconds: float,
+    ) -> None:
+        self._session = session
+        self._base_url = URL(base_url.rstrip("/"), encoded=True)
+        self._headers = headers
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
+        )
+
+    async def __call__(self, request: Request) -> Answer:
+        """The answer, whatever its status."""
+        body = None if request.json is None else encode(request.json).encode()
+        headers = {**self._headers, **request.headers}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self._session.request(
+                request.method,
+                self._url(request),
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                return Answer(
+                    status=response.status,
+                    body=await _bounded(response),
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NotSent(f"cannot connect to {self._base_url}: {_why(error)}") from error
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise GiveUp(f"cannot be asked: {error}") from error
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise NoAnswer(f"no whole answer from {self._base_url}: {_why(error)}") from error
+
+    def _url(self, request: Request) -> URL:
+        path = request.path
+        prefix = self._base_url.raw_path.rstrip("/")
+        if prefix and path.startswith(f"{prefix}/"):
+            path = path[len(prefix) :]  # a path that the other side told us has it already
+        url = URL(f"{str(self._base_url).rstrip('/')}{path}", encoded=True)
+        return url.update_query(request.params) if request.params else url
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise NoAnswer(f"an answer of more than {LARGEST_ANSWER >> 20} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return str(error) or type(error).__name__

@@ -1,0 +1,123 @@
+"""The hub as the pipeline sees it: what is configured, the store, the clock, the leases held."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from deskwire.core.destination import Destination
+from deskwire.core.errors import LeaseLost
+from deskwire.core.exchange import Http
+from deskwire.core.provider import Account, Provider
+from deskwire.store.db import Database
+from deskwire.store.work import Claim
+
+T = TypeVar("T")
+MICROS = 1_000_000
+
+log = structlog.get_logger("deskwire")
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """Every duration there is, in seconds; tests shorten them."""
+
+    lease: float = 15.0
+    renew: float = 5.0  #: how often leases are prolonged
+    look: float = 0.25  #: how often the work table is looked at when nothing wakes the worker
+    timeout: float = 5.0  #: of one call
+    settle: float = 3.0  #: from "may have been done" to looking whether it was
+    silence: float = 0.25  #: after a call that got no answer: it may still be going on over there
+    backoff_first: float = 0.5
+    backoff_most: float = 600.0
+    give_up: float = 75 * 3600.0
+    fetch_wait: float = 30.0  #: how long a delivery waits for the open fetches of its conversation
+    breaker_first: float = 5.0  #: until the first probe, and twice as long until each later one
+    breaker_most: float = 60.0
+    watch: float = 30.0  #: how often a destination is asked whether it forgot everything
+    stop: float = 8.0  #: what is under way gets this long to end when the process is told to stop
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A configured account of a provider."""
+
+    name: str
+    provider_name: str
+    provider: Provider
+    account: str  #: half of a conversation's identity
+    access: Account
+    base_url: str
+    destinations: tuple[str, ...] = ()
+    is_paused: bool = False
+    workspace: str = "main"
+
+
+class Outlet(Struct, frozen=True, kw_only=True):
+    """A configured destination."""
+
+    name: str
+    kind: str
+    destination: Destination
+    base_url: str
+    headers: dict[str, str] = {}
+    concurrency: int = 1
+    is_paused: bool = False
+    with_notes: bool = False
+    external_id_prefix: dict[str, str] = {}  #: by source
+    options: dict[str, object] = {}
+    workspace: str = "main"
+
+
+class Hub:
+    """What the pipeline's functions share; one per process."""
+
+    def __init__(
+        self,
+        database: Database,
+        sources: list[Source],
+        outlets: list[Outlet],
+        timing: Timing | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.database = database
+        self.sources = {one.name: one for one in sources}
+        self.outlets = {one.name: one for one in outlets}
+        self.timing = timing or Timing()
+        self.random = random.Random(seed)  # noqa: S311 - jitter, no secret
+        self.http: dict[str, Http] = {}  #: by name of a source or destination
+        self.wake = asyncio.Event()  #: set after a commit that made something due
+        self.stopping = asyncio.Event()
+        self.leases: dict[str, float] = {}  #: lease id → until when it is ours, monotonic seconds
+
+    async def read(self, function: Callable[[Connection], T]) -> T:
+        """Read in a thread, so that the loop goes on."""
+        return await asyncio.to_thread(self.database.read, function)
+
+    async def write(self, function: Callable[[Connection], T]) -> T:
+        """Write; durable when this returns."""
+        return await asyncio.wrap_future(self.database.submit(function))
+
+    def now(self) -> int:
+        """µs since 1970 UTC, the clock of leases and due times."""
+        return self.database.now()
+
+    def after(self, seconds: float) -> int:
+        """The instant so many seconds from now, in µs."""
+        return self.now() + int(seconds * MICROS)
+
+    def check_lease(self, claim: Claim) -> None:
+        """LeaseLost when our time for this work is over; asked right before each send."""
+        if self.leases.get(claim.lease_id, 0.0) <= time.monotonic():
+            raise LeaseLost(f"{claim.kind} {claim.target} {claim.key}")
+
+    def backoff(self, attempts: int) -> float:
+        """Seconds until the next attempt after so many failed ones; jittered."""
+        most = self.timing.backoff_most
+        seconds = min(most, self.timing.backoff_first * 2.0 ** min(attempts, 30))
+        return seconds * self.random.uniform(0.5, 1.0)

@@ -1,0 +1,187 @@
+"""Normalising: what a record says, merged into the conversations it speaks of."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
+from deskwire.core.facts import ConversationFacts, Facts, PersonFacts, Said, SetAside
+from deskwire.core.instants import to_micros
+from deskwire.core.merge import lift, lift_person, merge, merge_items
+from deskwire.core.provider import Record
+from deskwire.core.view import Origin, view
+from deskwire.pipeline.hub import Hub, Source, log
+from deskwire.store import agents, conversations, records, work
+from deskwire.store.work import Claim
+
+DETAIL, PERSON = "detail:", "person:"
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What a record made of one conversation, for the log."""
+
+    conversation: str
+    external_id: str
+    is_new: bool
+    messages: int
+
+
+async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
+    """Read a record's meaning and merge it in."""
+    record = await hub.read(lambda c: records.get(c, source.workspace, claim.key))
+    if record is None:
+        raise GiveUp(f"record {claim.key} is not there")
+    said = await asyncio.to_thread(read, source, record)
+    now = hub.now()
+
+    def commit(connection: Connection) -> list[Change]:
+        changes = apply(connection, now, source, record, said)
+        work.finish(connection, now, claim)
+        return changes
+
+    tell(source, record, said, await hub.write(commit))
+    hub.wake.set()
+
+
+def read(source: Source, record: Record) -> list[Said]:
+    """All that a record says, in its order; an unreadable one is set aside as a whole."""
+    try:
+        return list(source.provider.normalise(record))
+    except Unreadable as error:
+        return [SetAside(at="", reason=str(error))]
+    except DeskwireError:
+        raise
+    except Exception as error:
+        message = f"the {source.provider_name} provider fails on record {record.id}: {error!r}"
+        raise GiveUp(message) from error
+
+
+def apply(
+    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+) -> list[Change]:
+    """Merge what a record says; mark what follows from it as due. Twice is once."""
+    workspace = source.workspace
+    received_at = to_micros(record.received_at)
+    told: dict[str, Facts] = {}
+    places: dict[str, list[str]] = {}
+    for position, one in enumerate(said):
+        if isinstance(one, ConversationFacts):
+            facts = lift(one, received_at, record.id, position)
+            known = told.get(one.external_id)
+            told[one.external_id] = facts if known is None else merge(known, facts)
+            places.setdefault(one.external_id, []).append(one.at)
+        elif isinstance(one, PersonFacts):
+            _meet(connection, now, source, one, record, position)
+    asides = [one for one in said if isinstance(one, SetAside)]
+    records.replace_set_aside(connection, workspace, record, asides)
+    changes = []
+    for external_id, facts in told.items():
+        change = _merge_in(connection, now, source, external_id, facts)
+        conversation_id = change.conversation
+        records.link(connection, workspace, record.id, conversation_id, places[external_id])
+        if change.is_new and record.kind != "detail" and source.provider.detail is not None:
+            work.ensure(connection, now, workspace, "fetch", source.name, DETAIL + external_id)
+        changes.append(change)
+    _ask_who(connection, now, source, told)
+    return changes
+
+
+def _meet(
+    connection: Connection,
+    now: int,
+    source: Source,
+    said: PersonFacts,
+    record: Record,
+    position: int,
+) -> None:
+    item = lift_person(said, to_micros(record.received_at), record.id, position)
+    known = agents.load(connection, source.workspace, source.account, [said.external_id])
+    before = known.get(said.external_id)
+    after = item if before is None else merge_items(before, item)
+    if after == before:
+        return
+    agents.save(connection, source.workspace, source.account, said.external_id, after)
+    mark_conversations_of(connection, now, source, said.external_id)
+
+
+def mark_conversations_of(connection: Connection, now: int, source: Source, agent: str) -> None:
+    """Have the conversations of an agent, of whom something new is known, looked at again."""
+    found = conversations.with_agents(connection, source.workspace, source.account, [agent])
+    for conversation_id in found:
+        mark_deliveries(connection, now, source, conversation_id)
+
+
+def mark_deliveries(connection: Connection, now: int, source: Source, conversation_id: str) -> None:
+    """A conversation changed: one row per destination is due."""
+    for name in source.destinations:
+        work.mark(connection, now, source.workspace, "deliver", name, conversation_id)
+
+
+def _merge_in(
+    connection: Connection, now: int, source: Source, external_id: str, facts: Facts
+) -> Change:
+    """Compare and set until nobody else was faster."""
+    workspace = source.workspace
+    origin = Origin(provider=source.provider_name, account=source.account, external_id=external_id)
+    while True:
+        found = conversations.find_id(connection, workspace, source.account, external_id)
+        if found is None:
+            seen = view(facts, origin, {})
+            made = conversations.create(
+                connection, workspace, now, source.name, origin, facts, seen
+            )
+            if made is not None:
+                mark_deliveries(connection, now, source, made)
+                return Change(
+                    conversation=made,
+                    external_id=external_id,
+                    is_new=True,
+                    messages=len(facts.messages),
+                )
+            continue
+        before = conversations.load(connection, workspace, found)
+        assert before is not None
+        after = merge(before.facts, facts)
+        added = len(after.messages) - len(before.facts.messages)
+        change = Change(conversation=found, external_id=external_id, is_new=False, messages=added)
+        if after == before.facts:
+            return change
+        if conversations.save(connection, workspace, before, after, view(after, origin, {})):
+            mark_deliveries(connection, now, source, found)
+            return change
+
+
+def _ask_who(connection: Connection, now: int, source: Source, told: dict[str, Facts]) -> None:
+    """Have every agent that was never asked about fetched."""
+    if source.provider.people is None:
+        return
+    wanted = {
+        one.value.agent
+        for facts in told.values()
+        for one in facts.assignments.values()
+        if one.value.agent is not None
+    }
+    known = agents.load(connection, source.workspace, source.account, sorted(wanted))
+    for agent in sorted(wanted - known.keys()):
+        work.ensure(connection, now, source.workspace, "fetch", source.name, PERSON + agent)
+
+
+def tell(source: Source, record: Record, said: list[Said], changes: list[Change]) -> None:
+    """A line for everything that happened to a conversation, and for what was set aside."""
+    for change in changes:
+        log.info(
+            "conversation heard of" if change.is_new else "conversation changed",
+            conversation=change.conversation,
+            external_id=change.external_id,
+            source=source.name,
+            record=record.id,
+            new_messages=change.messages,
+        )
+    for one in said:
+        if isinstance(one, SetAside):
+            log.warning(
+                "set aside", source=source.name, record=record.id, at=one.at, reason=one.reason
+            )

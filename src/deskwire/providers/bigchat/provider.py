@@ -1,0 +1,297 @@
+"""BigChat: live chats, polled as events of a window.
+
+Facts from BigChat's contract as read in November 2026, see doc.md. Its events have no ids and no
+window is ever served twice, so an event's identity is its place: the record and the position.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from deskwire.core.errors import Unreadable
+from deskwire.core.exchange import Request, encode
+from deskwire.core.facts import (
+    AssignmentFacts,
+    ConversationFacts,
+    Head,
+    MessageFacts,
+    ParticipantFacts,
+    PersonFacts,
+    Said,
+    SetAside,
+)
+from deskwire.core.instants import rfc3339
+from deskwire.core.provider import Account, Lookup, Next, Poll, Provider, Record
+from deskwire.core.text import storable
+
+#: An event that is dated later than this after its receipt is a mistake, not a clock's drift.
+FARTHEST_AHEAD = timedelta(days=1)
+#: BigChat does not say who the customer is: every conversation's customer bears this id.
+CUSTOMER = "customer"
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """The cursor: the window that is being read, and its next page (None: all were read)."""
+
+    start_at: datetime
+    end_at: datetime
+    next_page: str | None = None
+
+
+class Page(Struct, frozen=True):
+    """An answer of `/events`; each event is read on its own, so that one bad one is only one."""
+
+    nextPageUrl: str | None  # noqa: N815 - BigChat's spelling
+    events: list[msgspec.Raw]
+
+
+class Event(Struct, frozen=True):
+    """One thing that happened; `event_at` is in Unix seconds."""
+
+    conversation_id: int
+    event_name: str
+    event_at: int
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class MessageData(Struct, frozen=True):
+    """What a MESSAGE carries; most deployments have no sender."""
+
+    message: str
+    sender: str | None = None
+
+
+class TransferData(Struct, frozen=True):
+    """What a TRANSFER carries; the two may be equal."""
+
+    old_advisor_id: int
+    new_advisor_id: int
+
+
+class Detail(Struct, frozen=True):
+    """An answer of `/conversations/{id}`: the START and the advisor at the start, no more."""
+
+    conversation_id: int
+    advisor_id: int | None = None
+    events: list[msgspec.Raw] = []
+
+
+class Advisor(Struct, frozen=True):
+    """An answer of `/advisors/{id}`."""
+
+    advisor_id: int
+    name: str | None = None
+    email_address: str | None = None
+
+
+def authorise(account: Account) -> dict[str, str]:
+    """Basic with a user, bearer with only a token, nothing without."""
+    if account.token is None:
+        return {}
+    if account.user is None:
+        return {"Authorization": f"Bearer {account.token}"}
+    credentials = b64encode(f"{account.user}:{account.token}".encode()).decode()
+    return {"Authorization": f"Basic {credentials}"}
+
+
+def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
+    """One page; the first of a window that begins where the last whole one ended."""
+    window = _window(cursor, now, account)
+    if window.next_page is None:
+        params = {"start_at": rfc3339(window.start_at), "end_at": rfc3339(window.end_at)}
+        answer = yield Request(method="GET", path="/events", params=params)
+    else:
+        answer = yield Request(method="GET", path=window.next_page)
+    try:
+        page = msgspec.json.decode(answer.body, type=Page)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(f"not a page of events: {error}") from error
+    after = msgspec.structs.replace(window, next_page=_path_and_query(page.nextPageUrl))
+    return Next(
+        cursor=encode(after),
+        has_more=after.next_page is not None,
+        is_empty=not page.events,
+    )
+
+
+def _window(cursor: str | None, now: datetime, account: Account) -> Window:
+    if cursor is None:
+        return Window(start_at=now - timedelta(seconds=account.poll_every_seconds), end_at=now)
+    last = msgspec.json.decode(cursor, type=Window)
+    if last.next_page is not None:
+        return last
+    return Window(start_at=last.end_at, end_at=max(now, last.end_at))
+
+
+def _path_and_query(url: str | None) -> str | None:
+    """A next-page URL contributes no host: the credentials go to the base URL only."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"
+
+
+def detail(external_id: str) -> Lookup:
+    """The call that tells a conversation's start and its first advisor."""
+    yield Request(method="GET", path=f"/conversations/{external_id}")
+
+
+def people(external_id: str) -> Lookup:
+    """The call that tells an advisor's name and e-mail address."""
+    yield Request(method="GET", path=f"/advisors/{external_id}")
+
+
+def normalise(record: Record) -> Iterator[Said]:
+    """What a page, a conversation or an advisor says."""
+    match record.kind:
+        case "page":
+            page = _decode(record.body, Page)
+            for position, raw in enumerate(page.events):
+                yield _event(raw, f"/events/{position}", record)
+        case "detail":
+            yield from _detail(_decode(record.body, Detail), record)
+        case "person":
+            yield _person(_decode(record.body, Advisor), record)
+        case _:
+            raise Unreadable(f"BigChat has no {record.kind} records")
+
+
+def _decode(body: bytes, kind: type[msgspec.structs.StructT]) -> msgspec.structs.StructT:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(f"not {kind.__name__}: {error}") from error
+
+
+def _event(raw: msgspec.Raw, at: str, record: Record) -> Said:
+    external_id = None
+    try:
+        event = msgspec.json.decode(raw, type=Event)
+        external_id = str(event.conversation_id)
+        happened_at = _instant(event.event_at, record)
+        said = EVENTS[event.event_name]
+        return said(event, at, happened_at, record)
+    except KeyError:
+        return SetAside(
+            at=at, external_id=external_id, reason=f"unknown event_name {event.event_name[:50]!r}"
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        return SetAside(at=at, external_id=external_id, reason=str(error))
+
+
+def _instant(seconds: int, record: Record) -> datetime:
+    try:
+        instant = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"event_at {seconds} is no time in Unix seconds") from error
+    if instant > record.received_at + FARTHEST_AHEAD:
+        raise ValueError(f"event_at is in the future: {rfc3339(instant)}")
+    return instant
+
+
+def _start(event: Event, at: str, happened_at: datetime, _record: Record) -> ConversationFacts:
+    return ConversationFacts(
+        at=at,
+        external_id=str(event.conversation_id),
+        as_of=happened_at,
+        head=Head(channel="chat", started_at=happened_at),
+    )
+
+
+def _end(event: Event, at: str, happened_at: datetime, _record: Record) -> ConversationFacts:
+    # The stamp is the event's own time, so of several ENDs the latest is believed.
+    return ConversationFacts(
+        at=at,
+        external_id=str(event.conversation_id),
+        as_of=happened_at,
+        head=Head(channel="chat", ended_at=happened_at),
+    )
+
+
+def _message(event: Event, at: str, happened_at: datetime, record: Record) -> ConversationFacts:
+    data = msgspec.json.decode(event.data, type=MessageData)
+    by_customer = data.sender == "customer"
+    customer = {CUSTOMER: ParticipantFacts(role="customer")} if by_customer else {}
+    message = MessageFacts(
+        author=CUSTOMER if by_customer else UNSET,
+        author_role="agent" if data.sender == "agent" else UNSET,
+        sent_at=happened_at,
+        text=storable(data.message),
+    )
+    return ConversationFacts(
+        at=at,
+        external_id=str(event.conversation_id),
+        as_of=happened_at,
+        head=Head(channel="chat", customer=CUSTOMER if by_customer else UNSET),
+        participants=customer,
+        messages={f"{record.id}{at}": message},
+    )
+
+
+def _transfer(event: Event, at: str, happened_at: datetime, record: Record) -> ConversationFacts:
+    data = msgspec.json.decode(event.data, type=TransferData)
+    assignment = AssignmentFacts(
+        agent=str(data.new_advisor_id),
+        previous_agent=str(data.old_advisor_id),
+        from_at=happened_at,
+    )
+    return ConversationFacts(
+        at=at,
+        external_id=str(event.conversation_id),
+        as_of=happened_at,
+        head=Head(channel="chat"),
+        assignments={f"{record.id}{at}": assignment},
+    )
+
+
+EVENTS: dict[str, Callable[[Event, str, datetime, Record], ConversationFacts]] = {
+    "START": _start,
+    "END": _end,
+    "MESSAGE": _message,
+    "TRANSFER": _transfer,
+}
+
+
+def _detail(told: Detail, record: Record) -> Iterator[Said]:
+    started_at: datetime | UnsetType = UNSET
+    for position, raw in enumerate(told.events):
+        said = _event(raw, f"/events/{position}", record)
+        if isinstance(said, SetAside):
+            yield said
+        elif said.head.started_at is not UNSET:
+            # Other events that it may show were, or will be, in a window: they are not told twice.
+            started_at = said.head.started_at
+            yield said
+    if told.advisor_id is not None:
+        # Not updated on a transfer: it is the advisor at the start, whenever it is asked.
+        first = AssignmentFacts(agent=str(told.advisor_id), initial=True)
+        yield ConversationFacts(
+            at="/advisor_id",
+            external_id=str(told.conversation_id),
+            as_of=record.received_at if started_at is UNSET else started_at,
+            assignments={"initial": first},
+        )
+
+
+def _person(told: Advisor, record: Record) -> PersonFacts:
+    return PersonFacts(
+        at="",
+        external_id=str(told.advisor_id),
+        as_of=record.received_at,
+        said=ParticipantFacts(
+            role="agent",
+            name=storable(told.name.strip()) if told.name else UNSET,
+            email=storable(told.email_address.strip()) if told.email_address else UNSET,
+        ),
+    )
+
+
+provider = Provider(
+    normalise=normalise, poll=poll, detail=detail, people=people, authorise=authorise
+)

@@ -1,0 +1,136 @@
+"""The engine, and the one writer that commits what is waiting as a group."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from deskwire.core.errors import Misconfigured, RetryLater
+
+T = TypeVar("T")
+Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+
+#: A group holds the file's lock no longer than this, so that other processes get their turn.
+LONGEST_GROUP_SECONDS = 0.05
+BUSY_SECONDS = 10
+
+
+class Database:
+    """One database. `clock` gives seconds since 1970; it is the host's, for one host."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            message = f"store.url {url!r}: only sqlite:/// is there so far"
+            raise Misconfigured(message)
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(self.engine, "connect", _prepare)
+        event.listen(self.engine, "begin", _begin)
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_groups, name="writer", daemon=True)
+        self._writer.start()
+
+    def now(self, _connection: Connection | None = None) -> int:
+        """µs since 1970 UTC on the clock that all leases are measured by."""
+        return int(self._clock() * 1_000_000)
+
+    def read(self, function: Callable[[Connection], T]) -> T:
+        """What the function reads, from one snapshot."""
+        with self.engine.connect() as connection, connection.begin():
+            return function(connection)
+
+    def submit(self, function: Callable[[Connection], T]) -> Future[T]:
+        """Run the function in a transaction; the result is there once it is durable.
+
+        It touches nothing but its connection, and may be run with others in one transaction.
+        """
+        result: Future[T] = Future()
+        self._jobs.put((function, result))
+        return result
+
+    def write(self, function: Callable[[Connection], T]) -> T:
+        """`submit`, waited for."""
+        return self.submit(function).result()
+
+    def close(self) -> None:
+        """Finish what was submitted and let go of the file."""
+        self._jobs.put(None)
+        self._writer.join()
+        self.engine.dispose()
+
+    def _write_groups(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            done: list[tuple[Future[Any], Any]] = []
+            try:
+                with self.engine.connect().execution_options(is_writer=True) as connection:
+                    self._write_group(connection, job, done)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the callers get it
+                for result, _ in done:
+                    result.set_exception(_classed(error))
+                continue
+            for result, value in done:
+                if isinstance(value, BaseException):
+                    result.set_exception(_classed(value))
+                else:
+                    result.set_result(value)
+
+    def _write_group(
+        self, connection: Connection, job: Job | None, done: list[tuple[Future[Any], Any]]
+    ) -> None:
+        until = time.monotonic() + LONGEST_GROUP_SECONDS
+        with connection.begin():
+            while job is not None:
+                function, result = job
+                done.append((result, None))
+                done[-1] = (result, _run(connection, function))
+                if time.monotonic() > until:
+                    return
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    return
+            self._jobs.put(None)  # close() came in the middle of a group
+
+
+def _run(connection: Connection, function: Callable[[Connection], T]) -> T | BaseException:
+    """The function's result or error; raises when the whole transaction is gone."""
+    savepoint = connection.begin_nested()
+    try:
+        value = function(connection)
+        savepoint.commit()
+    except BaseException as error:
+        # A full disk rolls back everything, savepoints too: then the whole group failed.
+        if not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+            raise
+        savepoint.rollback()
+        return error
+    return value
+
+
+def _classed(error: BaseException) -> BaseException:
+    if isinstance(error, OperationalError):
+        return RetryLater(f"the database cannot be written: {error.orig}")
+    return error
+
+
+def _prepare(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
+    dbapi.isolation_level = None  # transactions are begun by `_begin`
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    is_writer = connection.get_execution_options().get("is_writer", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")

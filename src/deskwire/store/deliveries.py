@@ -1,0 +1,317 @@
+"""Deliveries: what was sent where (the ledger), what was begun (the intent), every attempt."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, func, or_, select, update
+
+from deskwire.core.destination import Payload, Sent, Step
+from deskwire.core.exchange import encode
+from deskwire.store import tables
+from deskwire.store.upserts import insert, upsert
+
+D, L, A = tables.deliveries, tables.ledger, tables.attempts
+
+#: In place of a conversation's id: the line belongs to the whole destination.
+SHARED = ""
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """Where the delivery of a conversation to a destination stands; instants in µs."""
+
+    intent: Step | None = None
+    settle_until: int | None = None
+    verify: bool = False
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One call, or one look, and what came of it."""
+
+    at: int
+    action: str
+    key: str
+    outcome: str
+    detail: str | None
+    milliseconds: int
+
+
+def load(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> Delivery:
+    """Where it stands; a delivery never begun stands at the beginning."""
+    row = connection.execute(
+        select(D.c.intent, D.c.settle_until, D.c.verify).where(
+            D.c.workspace == workspace,
+            D.c.destination == destination,
+            D.c.conversation_id == conversation_id,
+        )
+    ).first()
+    if row is None:
+        return Delivery()
+    intent = msgspec.json.decode(row.intent, type=Step) if row.intent else None
+    return Delivery(intent=intent, settle_until=row.settle_until, verify=row.verify)
+
+
+def save(
+    connection: Connection,
+    workspace: str,
+    destination: str,
+    conversation_id: str,
+    delivery: Delivery,
+    *,
+    differs: list[str] | None = None,
+    delivered_at: int | None = None,
+) -> None:
+    """Store where it stands; `differs` and `delivered_at` only where they are given."""
+    row: dict[str, object] = {
+        "workspace": workspace,
+        "destination": destination,
+        "conversation_id": conversation_id,
+        "intent": encode(delivery.intent) if delivery.intent else None,
+        "settle_until": delivery.settle_until,
+        "verify": delivery.verify,
+    }
+    if differs is not None:
+        row["differs"] = "\n".join(differs) or None
+    if delivered_at is not None:
+        row["delivered_at"] = delivered_at
+    upsert(connection, D, [row])
+
+
+def ledger(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> dict[str, Sent]:
+    """What the destination holds of a conversation, and what is shared by all of them."""
+    rows = connection.execute(
+        select(L).where(
+            L.c.workspace == workspace,
+            L.c.destination == destination,
+            L.c.conversation_id.in_([SHARED, conversation_id]),
+        )
+    ).mappings()
+    return {
+        row["key"]: Sent(
+            payload=msgspec.json.decode(row["payload"], type=Payload),
+            remote_id=row["remote_id"],
+            note=row["note"],
+            refused=row["refused"],
+            is_shared=row["conversation_id"] == SHARED,
+        )
+        for row in rows
+    }
+
+
+def learn(
+    connection: Connection,
+    now: int,
+    workspace: str,
+    destination: str,
+    conversation_id: str,
+    changes: dict[str, Sent | None],
+) -> None:
+    """Bring the ledger up to date; None takes a line out."""
+    gone = [key for key, sent in changes.items() if sent is None]
+    if gone:
+        connection.execute(
+            L.delete().where(
+                L.c.workspace == workspace,
+                L.c.destination == destination,
+                L.c.conversation_id.in_([SHARED, conversation_id]),
+                L.c.key.in_(gone),
+            )
+        )
+    rows = [
+        {
+            "workspace": workspace,
+            "destination": destination,
+            "conversation_id": SHARED if sent.is_shared else conversation_id,
+            "key": key,
+            "remote_id": sent.remote_id,
+            "payload": encode(sent.payload),
+            "note": sent.note,
+            "refused": sent.refused,
+            "at": now,
+        }
+        for key, sent in changes.items()
+        if sent is not None
+    ]
+    upsert(connection, L, rows)
+
+
+def log_attempt(
+    connection: Connection,
+    workspace: str,
+    destination: str,
+    conversation_id: str,
+    attempt: Attempt,
+) -> None:
+    """Keep what an attempt came to."""
+    connection.execute(
+        insert(A).values(
+            workspace=workspace,
+            destination=destination,
+            conversation_id=conversation_id,
+            **msgspec.structs.asdict(attempt),
+        )
+    )
+
+
+def attempts(
+    connection: Connection, workspace: str, conversation_id: str
+) -> list[tuple[str, Attempt]]:
+    """(destination, attempt) in the order of time."""
+    rows = connection.execute(
+        select(A)
+        .where(A.c.workspace == workspace, A.c.conversation_id == conversation_id)
+        .order_by(A.c.at)
+    )
+    return [(row.destination, msgspec.convert(row, Attempt, from_attributes=True)) for row in rows]
+
+
+def of_conversation(
+    connection: Connection, workspace: str, conversation_id: str
+) -> dict[str, tuple[Delivery, str | None, int | None]]:
+    """By destination: where it stands, what differs, when all was there last."""
+    rows = connection.execute(
+        select(D).where(D.c.workspace == workspace, D.c.conversation_id == conversation_id)
+    ).mappings()
+    return {
+        row["destination"]: (
+            load(connection, workspace, row["destination"], conversation_id),
+            row["differs"],
+            row["delivered_at"],
+        )
+        for row in rows
+    }
+
+
+def conversation_ids(
+    connection: Connection, workspace: str, destination: str, after: str = "", limit: int = 500
+) -> list[str]:
+    """The conversations that a destination has something of, a page after another."""
+    rows = connection.execute(
+        select(D.c.conversation_id)
+        .where(
+            D.c.workspace == workspace,
+            D.c.destination == destination,
+            D.c.conversation_id > after,
+        )
+        .order_by(D.c.conversation_id)
+        .limit(limit)
+    )
+    return [row.conversation_id for row in rows]
+
+
+def demand_verification(
+    connection: Connection, workspace: str, destination: str, conversation_ids: list[str]
+) -> None:
+    """Have these deliveries read back as a whole before anything else."""
+    connection.execute(
+        update(D)
+        .where(
+            D.c.workspace == workspace,
+            D.c.destination == destination,
+            D.c.conversation_id.in_(conversation_ids),
+        )
+        .values(verify=True)
+    )
+
+
+def oldest(
+    connection: Connection, workspace: str, destination: str, key: str
+) -> tuple[str, Sent] | None:
+    """(conversation, line) of the line of this key that was confirmed first."""
+    row = connection.execute(
+        select(L.c.conversation_id, L.c.remote_id)
+        .where(
+            L.c.workspace == workspace,
+            L.c.destination == destination,
+            L.c.key == key,
+            L.c.remote_id.is_not(None),
+        )
+        .order_by(L.c.at)
+        .limit(1)
+    ).first()
+    return None if row is None else (row.conversation_id, Sent(payload={}, remote_id=row.remote_id))
+
+
+def forget_shared(connection: Connection, workspace: str, destination: str) -> None:
+    """Take out the lines that belong to the whole destination: they will be looked up anew."""
+    connection.execute(
+        L.delete().where(
+            L.c.workspace == workspace,
+            L.c.destination == destination,
+            L.c.conversation_id == SHARED,
+        )
+    )
+
+
+def forget_refused(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> int:
+    """Take out the lines that were refused, so that they are tried again; how many."""
+    return connection.execute(
+        L.delete().where(
+            L.c.workspace == workspace,
+            L.c.destination == destination,
+            L.c.conversation_id.in_([SHARED, conversation_id]),
+            L.c.refused.is_not(None),
+        )
+    ).rowcount
+
+
+class Remark(Struct, frozen=True, kw_only=True):
+    """Something about a delivery that a person should know."""
+
+    destination: str
+    conversation_id: str
+    key: str
+    text: str
+
+
+def remarks(connection: Connection, workspace: str, limit: int = 20) -> list[Remark]:
+    """Lines that were sent otherwise than they were said, refused or ambiguous: newest first."""
+    rows = connection.execute(
+        select(L)
+        .where(L.c.workspace == workspace, or_(L.c.note.is_not(None), L.c.refused.is_not(None)))
+        .order_by(L.c.at.desc())
+        .limit(limit)
+    ).mappings()
+    return [
+        Remark(
+            destination=row["destination"],
+            conversation_id=row["conversation_id"],
+            key=row["key"],
+            text=row["refused"] or row["note"],
+        )
+        for row in rows
+    ]
+
+
+def sent_counts(connection: Connection, workspace: str) -> dict[str, tuple[int, int, int]]:
+    """By destination: conversations complete, lines confirmed, lines refused."""
+    complete = {
+        row[0]: row[1]
+        for row in connection.execute(
+            select(D.c.destination, func.count())
+            .where(D.c.workspace == workspace, D.c.delivered_at.is_not(None))
+            .group_by(D.c.destination)
+        )
+    }
+    rows = connection.execute(
+        select(L.c.destination, func.count(), func.count(L.c.refused))
+        .where(L.c.workspace == workspace)
+        .group_by(L.c.destination)
+    )
+    return {row[0]: (complete.get(row[0], 0), row[1] - row[2], row[2]) for row in rows}
+
+
+def differing(connection: Connection, workspace: str) -> dict[str, int]:
+    """By destination: conversations that say something else there and cannot be mended."""
+    rows = connection.execute(
+        select(D.c.destination, func.count())
+        .where(D.c.workspace == workspace, D.c.differs.is_not(None))
+        .group_by(D.c.destination)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,165 @@
+"""Records: what was received, kept before its meaning is read."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, and_, func, select
+
+from deskwire.core.facts import SetAside
+from deskwire.core.instants import from_micros, to_micros
+from deskwire.core.provider import Record
+from deskwire.store import tables
+from deskwire.store.upserts import insert
+
+R, L, S = tables.records, tables.record_conversations, tables.set_aside
+
+
+def keep(
+    connection: Connection, workspace: str, record: Record, dedupe_key: str | None = None
+) -> bool:
+    """Store a record; False when one with this dedupe key was stored before."""
+    statement = (
+        insert(R)
+        .values(
+            workspace=workspace,
+            id=record.id,
+            source=record.source,
+            account=record.account,
+            kind=record.kind,
+            origin=record.origin,
+            received_at=to_micros(record.received_at),
+            dedupe_key=dedupe_key,
+            body=zlib.compress(record.body),
+        )
+        .on_conflict_do_nothing()
+        .returning(R.c.id)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def get(connection: Connection, workspace: str, record_id: str) -> Record | None:
+    """One record, whole; None when there is none with this id."""
+    rows = connection.execute(
+        select(R).where(R.c.workspace == workspace, R.c.id == record_id)
+    ).mappings()
+    for row in rows:
+        return Record(
+            id=row["id"],
+            source=row["source"],
+            account=row["account"],
+            kind=row["kind"],
+            origin=row["origin"],
+            received_at=from_micros(row["received_at"]),
+            body=zlib.decompress(row["body"]),
+        )
+    return None
+
+
+def ids(
+    connection: Connection,
+    workspace: str,
+    source: str | None = None,
+    since: int = 0,
+    after: tuple[int, str] = (-1, ""),
+    limit: int = 1000,
+) -> list[tuple[int, str]]:
+    """(received_at, id) of records in the order of their receipt, a page after another."""
+    later = (R.c.received_at > after[0]) | ((R.c.received_at == after[0]) & (R.c.id > after[1]))
+    wanted = [R.c.workspace == workspace, R.c.received_at >= since, later]
+    if source is not None:
+        wanted.append(R.c.source == source)
+    rows = connection.execute(
+        select(R.c.received_at, R.c.id)
+        .where(*wanted)
+        .order_by(R.c.received_at, R.c.id)
+        .limit(limit)
+    )
+    return [(row.received_at, row.id) for row in rows]
+
+
+def link(
+    connection: Connection, workspace: str, record_id: str, conversation_id: str, ats: Iterable[str]
+) -> None:
+    """Say at which places a record speaks of a conversation."""
+    rows = [
+        {
+            "workspace": workspace,
+            "record_id": record_id,
+            "conversation_id": conversation_id,
+            "at": at,
+        }
+        for at in ats
+    ]
+    connection.execute(insert(L).on_conflict_do_nothing(), rows)
+
+
+def of_conversation(
+    connection: Connection, workspace: str, conversation_id: str
+) -> list[tuple[str, str, str, int, list[str]]]:
+    """(id, kind, origin, received_at, places) of the records that speak of a conversation."""
+    rows = connection.execute(
+        select(R.c.id, R.c.kind, R.c.origin, R.c.received_at, L.c.at)
+        .join(R, and_(R.c.workspace == L.c.workspace, R.c.id == L.c.record_id))
+        .where(L.c.workspace == workspace, L.c.conversation_id == conversation_id)
+        .order_by(R.c.received_at, R.c.id, L.c.at)
+    )
+    found: dict[str, tuple[str, str, str, int, list[str]]] = {}
+    for row in rows:
+        entry = (row.id, row.kind, row.origin, row.received_at, [])
+        found.setdefault(row.id, entry)[4].append(row.at)
+    return list(found.values())
+
+
+def replace_set_aside(
+    connection: Connection, workspace: str, record: Record, places: list[SetAside]
+) -> None:
+    """What of a record could not be understood, in place of what was said of it before."""
+    connection.execute(S.delete().where(S.c.workspace == workspace, S.c.record_id == record.id))
+    rows = [
+        {
+            "workspace": workspace,
+            "record_id": record.id,
+            "at": one.at,
+            "source": record.source,
+            "external_id": one.external_id,
+            "reason": one.reason,
+        }
+        for one in places
+    ]
+    if rows:
+        connection.execute(insert(S).on_conflict_do_nothing(), rows)
+
+
+def set_aside_counts(connection: Connection, workspace: str) -> dict[str, int]:
+    """How many places of each source's records are set aside."""
+    rows = connection.execute(
+        select(S.c.source, func.count()).where(S.c.workspace == workspace).group_by(S.c.source)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def newest_set_aside(
+    connection: Connection, workspace: str, source: str, limit: int = 5
+) -> list[tuple[str, str, str]]:
+    """(record, place, reason) of what was set aside last."""
+    rows = connection.execute(
+        select(S.c.record_id, S.c.at, S.c.reason)
+        .where(S.c.workspace == workspace, S.c.source == source)
+        .order_by(S.c.record_id.desc(), S.c.at)
+        .limit(limit)
+    )
+    return [(row.record_id, row.at, row.reason) for row in rows]
+
+
+def set_aside_of(
+    connection: Connection, workspace: str, source: str, external_id: str
+) -> list[tuple[str, str, str]]:
+    """(record, place, reason) of what was set aside and belongs to one conversation."""
+    rows = connection.execute(
+        select(S.c.record_id, S.c.at, S.c.reason)
+        .where(S.c.workspace == workspace, S.c.source == source, S.c.external_id == external_id)
+        .order_by(S.c.record_id, S.c.at)
+    )
+    return [(row.record_id, row.at, row.reason) for row in rows]

@@ -1,0 +1,382 @@
+"""Work: rows with leases. A row is due, held, or dead; what is finished is no row any more."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, tuple_, update
+
+from deskwire.core.errors import LeaseLost
+from deskwire.store import tables
+from deskwire.store.upserts import insert
+
+W = tables.work
+HOST = socket.gethostname()
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A piece of work and the lease under which this process has it."""
+
+    workspace: str
+    kind: str
+    target: str
+    key: str
+    seq: int
+    attempts: int
+    failing_since: int | None
+    due_at: int
+    lease_id: str
+
+
+def mark(
+    connection: Connection,
+    now: int,
+    workspace: str,
+    kind: str,
+    target: str,
+    key: str,
+    due_at: int | None = None,
+) -> None:
+    """Make work due; what is being done right now will be done again.
+
+    A row that waits after a failure keeps its time, so that news do not hammer a sick system.
+    """
+    due_at = now if due_at is None else due_at
+    statement = insert(W).values(
+        workspace=workspace,
+        kind=kind,
+        target=target,
+        key=key,
+        seq=1,
+        marked_at=now,
+        due_at=due_at,
+        attempts=0,
+    )
+    is_waiting = and_(W.c.attempts > 0, W.c.dead_at.is_(None))
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[W.c.workspace, W.c.kind, W.c.target, W.c.key],
+            set_={
+                "seq": W.c.seq + 1,
+                "due_at": case(
+                    (is_waiting, W.c.due_at), (W.c.due_at < due_at, W.c.due_at), else_=due_at
+                ),
+                "attempts": case((is_waiting, W.c.attempts), else_=0),
+                "dead_at": None,
+            },
+        )
+    )
+
+
+def ensure(
+    connection: Connection, now: int, workspace: str, kind: str, target: str, key: str
+) -> None:
+    """See to it that a row of standing work (a poll, a slot) exists."""
+    connection.execute(
+        insert(W)
+        .values(
+            workspace=workspace,
+            kind=kind,
+            target=target,
+            key=key,
+            seq=1,
+            marked_at=now,
+            due_at=now,
+            attempts=0,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def claim(
+    connection: Connection,
+    now: int,
+    kind: str,
+    target: str,
+    limit: int,
+    lease_micros: int,
+    next_due_micros: int | None = None,
+) -> list[Claim]:
+    """Take up to `limit` due rows, the longest due first.
+
+    `next_due_micros` is the interval of standing work: its next time is set here and now, so
+    that its rhythm does not depend on how long it takes.
+    """
+    due = (
+        select(W.c.workspace, W.c.kind, W.c.target, W.c.key)
+        .where(W.c.kind == kind, W.c.target == target, W.c.due_at <= now, _is_free(now))
+        .order_by(W.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    lease_id = str(uuid.uuid4())
+    values: dict[str, object] = {
+        "lease_id": lease_id,
+        "lease_until": now + lease_micros,
+        "host": HOST,
+        "pid": os.getpid(),
+    }
+    if next_due_micros is not None:
+        following = W.c.due_at + next_due_micros
+        values["due_at"] = case((following > now, following), else_=now + next_due_micros)
+    rows = connection.execute(
+        update(W)
+        .where(tuple_(W.c.workspace, W.c.kind, W.c.target, W.c.key).in_(select(due)))
+        .values(values)
+        .returning(W)
+    ).mappings()
+    claims = [
+        Claim(
+            workspace=row["workspace"],
+            kind=row["kind"],
+            target=row["target"],
+            key=row["key"],
+            seq=row["seq"],
+            attempts=row["attempts"],
+            failing_since=row["failing_since"],
+            due_at=row["due_at"],
+            lease_id=lease_id,
+        )
+        for row in rows
+    ]
+    return sorted(claims, key=lambda one: (one.due_at, one.key))
+
+
+def _is_free(now: int) -> ColumnElement[bool]:
+    return and_(W.c.dead_at.is_(None), or_(W.c.lease_id.is_(None), W.c.lease_until <= now))
+
+
+def _is(claim: Claim) -> ColumnElement[bool]:
+    return and_(
+        W.c.workspace == claim.workspace,
+        W.c.kind == claim.kind,
+        W.c.target == claim.target,
+        W.c.key == claim.key,
+        W.c.lease_id == claim.lease_id,
+    )
+
+
+def renew(connection: Connection, lease_ids: list[str], until: int) -> set[str]:
+    """Prolong leases; the ids of those that are still ours."""
+    rows = connection.execute(
+        update(W)
+        .where(W.c.lease_id.in_(lease_ids))
+        .values(lease_until=until)
+        .returning(W.c.lease_id)
+    )
+    return {row.lease_id for row in rows}
+
+
+def fence(connection: Connection, claim: Claim) -> int:
+    """The row's seq, locked; LeaseLost when the work is not ours any more."""
+    row = connection.execute(
+        update(W).where(_is(claim)).values(lease_id=claim.lease_id).returning(W.c.seq)
+    ).first()
+    if row is None:
+        raise LeaseLost(f"{claim.kind} {claim.target} {claim.key}")
+    return int(row.seq)
+
+
+def finish(connection: Connection, now: int, claim: Claim) -> bool:
+    """The work is done: True. False: it changed meanwhile, and is due again."""
+    done = connection.execute(W.delete().where(_is(claim), W.c.seq == claim.seq)).rowcount
+    if not done:
+        release(connection, claim, now)
+    return bool(done)
+
+
+def release(
+    connection: Connection,
+    claim: Claim,
+    due_at: int | None,
+    *,
+    error: str | None = None,
+    failed_at: int | None = None,
+    has_progress: bool = False,
+) -> None:
+    """Give work back; `due_at` None keeps its time.
+
+    With `failed_at` it counts as a failed attempt; progress made before sets the count back.
+    """
+    fence(connection, claim)
+    values: dict[str, object] = {"lease_id": None, "lease_until": None, "last_error": error}
+    if due_at is not None:
+        values["due_at"] = due_at
+    since = None if has_progress else claim.failing_since
+    attempts = 0 if has_progress else claim.attempts
+    if failed_at is not None:
+        values["attempts"] = attempts + 1
+        values["failing_since"] = failed_at if since is None else since
+    elif has_progress:
+        values["attempts"] = 0
+        values["failing_since"] = None
+    connection.execute(update(W).where(_is(claim)).values(values))
+
+
+def bury(connection: Connection, now: int, claim: Claim, error: str) -> None:
+    """Make work a dead letter, until a person or a change revives it."""
+    fence(connection, claim)
+    connection.execute(
+        update(W)
+        .where(_is(claim))
+        .values(
+            lease_id=None,
+            lease_until=None,
+            last_error=error,
+            dead_at=case((W.c.seq == claim.seq, now), else_=None),
+            attempts=case((W.c.seq == claim.seq, claim.attempts + 1), else_=0),
+        )
+    )
+
+
+def due(connection: Connection, now: int) -> list[tuple[str, str]]:
+    """(kind, target) of everything that could be claimed now."""
+    rows = connection.execute(
+        select(W.c.kind, W.c.target)
+        .where(W.c.due_at <= now, _is_free(now), W.c.kind != "slot")
+        .distinct()
+    )
+    return [(row.kind, row.target) for row in rows]
+
+
+def void_dead_leases(connection: Connection, is_alive: dict[int, bool]) -> int:
+    """Free what dead processes of this host held; how many rows."""
+    gone = [pid for pid, alive in is_alive.items() if not alive]
+    return connection.execute(
+        update(W)
+        .where(W.c.host == HOST, W.c.pid.in_(gone), W.c.lease_id.is_not(None))
+        .values(lease_id=None, lease_until=None)
+    ).rowcount
+
+
+def holders(connection: Connection) -> list[int]:
+    """The processes of this host that hold leases."""
+    rows = connection.execute(
+        select(W.c.pid).where(W.c.host == HOST, W.c.lease_id.is_not(None)).distinct()
+    )
+    return [row.pid for row in rows]
+
+
+def wake_all(connection: Connection, now: int, kind: str, target: str) -> int:
+    """Make everything that waits for a target due now, in the order it waited."""
+    return connection.execute(
+        update(W)
+        .where(W.c.kind == kind, W.c.target == target, W.c.due_at > now, W.c.dead_at.is_(None))
+        .values(due_at=now)
+    ).rowcount
+
+
+def open_keys(
+    connection: Connection, workspace: str, kind: str, target: str, keys: list[str]
+) -> dict[str, int]:
+    """Those of the keys that are still to be done, with when they were first marked."""
+    rows = connection.execute(
+        select(W.c.key, W.c.marked_at).where(
+            W.c.workspace == workspace,
+            W.c.kind == kind,
+            W.c.target == target,
+            W.c.key.in_(keys),
+            W.c.dead_at.is_(None),
+        )
+    )
+    return {row.key: row.marked_at for row in rows}
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """How much work of a kind waits for a target."""
+
+    kind: str
+    target: str
+    waiting: int
+    oldest_marked_at: int | None
+    dead: int
+    failing: int
+    last_error: str | None
+
+
+def backlogs(connection: Connection, workspace: str) -> list[Backlog]:
+    """What waits and what is dead, by kind and target."""
+    dead = W.c.dead_at.is_not(None)
+    rows = connection.execute(
+        select(
+            W.c.kind,
+            W.c.target,
+            func.sum(case((dead, 0), else_=1)).label("waiting"),
+            func.min(case((dead, None), else_=W.c.marked_at)).label("oldest"),
+            func.sum(case((dead, 1), else_=0)).label("dead"),
+            func.sum(case((and_(~dead, W.c.attempts > 0), 1), else_=0)).label("failing"),
+            func.max(W.c.last_error).label("last_error"),
+        )
+        .where(W.c.workspace == workspace, W.c.kind.not_in(["slot", "poll", "reconcile"]))
+        .group_by(W.c.kind, W.c.target)
+        .order_by(W.c.kind, W.c.target)
+    )
+    return [
+        Backlog(
+            kind=row.kind,
+            target=row.target,
+            waiting=row.waiting,
+            oldest_marked_at=row.oldest,
+            dead=row.dead,
+            failing=row.failing,
+            last_error=row.last_error,
+        )
+        for row in rows
+    ]
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True):
+    """Work that was given up."""
+
+    kind: str
+    target: str
+    key: str
+    dead_at: int
+    attempts: int
+    error: str | None
+
+
+def dead_letters(
+    connection: Connection, workspace: str, target: str | None = None
+) -> list[DeadLetter]:
+    """All that was given up, the oldest first."""
+    wanted = [W.c.workspace == workspace, W.c.dead_at.is_not(None)]
+    if target is not None:
+        wanted.append(W.c.target == target)
+    rows = connection.execute(select(W).where(*wanted).order_by(W.c.dead_at, W.c.key)).mappings()
+    return [
+        DeadLetter(
+            kind=row["kind"],
+            target=row["target"],
+            key=row["key"],
+            dead_at=row["dead_at"],
+            attempts=row["attempts"],
+            error=row["last_error"],
+        )
+        for row in rows
+    ]
+
+
+def seq(connection: Connection, workspace: str, kind: str, target: str, key: str) -> int:
+    """How often a row was marked; 0 when there is none."""
+    found = connection.execute(
+        select(W.c.seq).where(
+            W.c.workspace == workspace, W.c.kind == kind, W.c.target == target, W.c.key == key
+        )
+    ).scalar()
+    return int(found or 0)
+
+
+def hasten(
+    connection: Connection, now: int, workspace: str, kind: str, target: str, key: str
+) -> None:
+    """Make a row due now."""
+    connection.execute(
+        update(W)
+        .where(W.c.workspace == workspace, W.c.kind == kind, W.c.target == target, W.c.key == key)
+        .values(due_at=now)
+    )
