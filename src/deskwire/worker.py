@@ -8,9 +8,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import aiohttp
-from sqlalchemy import Connection
 
 from deskwire.core.errors import DeskwireError, GiveUp, LeaseLost
 from deskwire.pipeline.breaker import opening
@@ -22,6 +22,7 @@ from deskwire.pipeline.normalise import normalise
 from deskwire.pipeline.poll import poll
 from deskwire.pipeline.reconcile import WATCH, reconcile
 from deskwire.store import work
+from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 Lane = tuple[str, str]  # kind of work, and the source or destination it is for
@@ -108,7 +109,7 @@ class Worker:
         return kind != "poll" or not self.hub.sources[target].is_paused
 
     async def _take(self, lane: Lane, room: int) -> None:
-        kind, target = lane
+        target = lane[1]
         asked_at = time.monotonic()
         claims, slots = await self.hub.write(lambda c: self._claim(c, lane, room))
         until = asked_at + self.hub.timing.lease
@@ -218,7 +219,7 @@ class Worker:
             asked_at = time.monotonic()
             until = hub.after(hub.timing.lease)
             try:
-                kept = await hub.write(lambda c, m=mine, u=until: work.renew(c, m, u))
+                kept = await hub.write(partial(_renew, mine, until))
             except DeskwireError as error:
                 log.warning("leases not renewed", error=str(error))
                 continue
@@ -238,7 +239,7 @@ class Worker:
         for name in idle:
             slots = self._gates.pop(name).slots
             with contextlib.suppress(LeaseLost):
-                await self.hub.write(lambda c, slots=slots: _release_all(c, slots))
+                await self.hub.write(partial(_release_all, slots))
             for slot in slots:
                 self.hub.leases.pop(slot.lease_id, None)
 
@@ -251,7 +252,11 @@ class Worker:
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-def _release_all(connection: Connection, slots: list[Claim]) -> None:
+def _renew(lease_ids: list[str], until: int, connection: Connection) -> set[str]:
+    return work.renew(connection, lease_ids, until)
+
+
+def _release_all(slots: list[Claim], connection: Connection) -> None:
     for slot in slots:
         work.release(connection, slot, None)
 

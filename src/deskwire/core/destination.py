@@ -1,5 +1,6 @@
-"""The contract of a destination: what its system's API means. The pipeline owns everything else:
-intents, the ledger, order, retries, leases.
+"""The contract of a destination: what its system's API means.
+
+The pipeline owns everything else: intents, the ledger, order, retries, leases.
 
 A destination is one folder, `destinations/<kind>/`, whose `destination.py` has a `destination`
 of this type.

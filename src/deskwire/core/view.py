@@ -80,8 +80,10 @@ def _earliest(facts: Facts) -> datetime:
 
 
 def _latest(facts: Facts) -> int:
-    items = [*facts.messages.values(), *facts.assignments.values(), *facts.tags.values()]
-    return max(one.stamp.as_of for one in [facts.head, *items])
+    stamps = [facts.head.stamp]
+    for items in (facts.messages, facts.assignments, facts.tags):
+        stamps += [one.stamp for one in items.values()]
+    return max(stamps).as_of
 
 
 def _persons(facts: Facts, people: Mapping[str, Item[ParticipantFacts]]) -> dict[str, Participant]:
@@ -199,8 +201,8 @@ def _author(
 ) -> Participant | None:
     author = _said(value.author, None)
     if author is not None:
-        role = _said(value.author_role, "unknown")
-        return persons.get(author, Participant(external_id=author, role=role))
+        stranger = Participant(external_id=author, role=_said(value.author_role, "unknown"))
+        return persons.get(author, stranger)
     if value.author_role != "agent":
         return None
     before = [one.agent for one in assignments if one.from_at <= sent_at]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection
 
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
 from deskwire.store import health, work
+from deskwire.store.db import Connection
 
 #: Failures in a row that open the breaker.
 THRESHOLD = 10

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from deskwire.core.destination import Learned, Ledger, Outcome, Refused, Step, Target, Unclear
 from deskwire.core.errors import GiveUp, NoAnswer, RetryLater
@@ -25,6 +24,7 @@ from deskwire.pipeline.breaker import failed, succeeded
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
 from deskwire.pipeline.normalise import DETAIL, PERSON
 from deskwire.store import agents, conversations, deliveries, work
+from deskwire.store.db import Connection
 from deskwire.store.deliveries import Attempt, Delivery
 from deskwire.store.work import Claim
 
@@ -172,7 +172,7 @@ class Courier:
         )
 
     async def _begin(self, state: State) -> Step | None:
-        """Commit the first intent; None when there is nothing to send, or first something to see."""
+        """Commit the first intent; None when there is nothing to send, or to look at first."""
         if self._must_look(state):
             return state.delivery.intent
         step = self._plan(state)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from functools import partial
 
 from deskwire.core.errors import GiveUp, RetryLater
 from deskwire.core.exchange import Answer, Request
-from deskwire.core.facts import Item, ParticipantFacts, SetAside, Stamp
-from deskwire.core.provider import Lookup, Record
+from deskwire.core.facts import Item, ParticipantFacts, Said, SetAside, Stamp
+from deskwire.core.provider import Lookup, Record, RecordKind
 from deskwire.pipeline.hub import Hub, Source, log
 from deskwire.pipeline.intake import keep_unreadable, new_record
 from deskwire.pipeline.normalise import (
     DETAIL,
     PERSON,
+    Change,
     apply,
     mark_conversations_of,
     mark_deliveries,
@@ -21,6 +22,7 @@ from deskwire.pipeline.normalise import (
 )
 from deskwire.pipeline.poll import describe, raise_unless_useful
 from deskwire.store import agents, conversations, records, work
+from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 
@@ -65,7 +67,7 @@ async def _merge_in(
     hub: Hub, source: Source, claim: Claim, answers: list[tuple[Request, Answer]]
 ) -> None:
     now = hub.now()
-    kind = "detail" if claim.key.startswith(DETAIL) else "person"
+    kind: RecordKind = "detail" if claim.key.startswith(DETAIL) else "person"
     kept = [
         new_record(source, kind, describe(request), answer.body, now) for request, answer in answers
     ]
@@ -73,10 +75,10 @@ async def _merge_in(
     for record, told in zip(kept, said, strict=True):
         whole = [one for one in told if isinstance(one, SetAside) and not one.at]
         if whole:
-            await hub.write(lambda c, r=record, w=whole[0]: keep_unreadable(c, source, r, w.reason))
+            await hub.write(partial(keep_unreadable, source, record, whole[0].reason))
             raise RetryLater(f"{record.origin}: {whole[0].reason}")
 
-    def commit(connection: Connection) -> list[tuple[Record, list[object], list[object]]]:
+    def commit(connection: Connection) -> list[tuple[Record, list[Said], list[Change]]]:
         merged = []
         for record, told in zip(kept, said, strict=True):
             records.keep(connection, source.workspace, record)

@@ -10,13 +10,12 @@ from typing import TypeVar
 
 import structlog
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from deskwire.core.destination import Destination
 from deskwire.core.errors import LeaseLost
 from deskwire.core.exchange import Http
 from deskwire.core.provider import Account, Provider
-from deskwire.store.db import Database
+from deskwire.store.db import Connection, Database
 from deskwire.store.work import Claim
 
 T = TypeVar("T")
@@ -31,8 +30,8 @@ class Timing(Struct, frozen=True, kw_only=True):
     lease: float = 15.0
     renew: float = 5.0  #: how often leases are prolonged
     look: float = 0.25  #: how often the work table is looked at when nothing wakes the worker
-    timeout: float = 5.0  #: of one call
-    settle: float = 3.0  #: from "may have been done" to looking whether it was
+    timeout: float = 3.0  #: of one call
+    settle: float = 2.5  #: from "may have been done" to looking whether it was
     silence: float = 0.25  #: after a call that got no answer: it may still be going on over there
     backoff_first: float = 0.5
     backoff_most: float = 600.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from sqlalchemy import Connection
-
 from deskwire.core.facts import SetAside
 from deskwire.core.instants import from_micros
 from deskwire.core.provider import Record, RecordKind
 from deskwire.pipeline.hub import Source
 from deskwire.store import records, work
+from deskwire.store.db import Connection
 
 
 def new_record(source: Source, kind: RecordKind, origin: str, body: bytes, now: int) -> Record:
@@ -33,7 +32,7 @@ def accept(connection: Connection, now: int, source: Source, record: Record) -> 
     work.mark(connection, now, source.workspace, "normalise", source.name, record.id)
 
 
-def keep_unreadable(connection: Connection, source: Source, record: Record, reason: str) -> None:
+def keep_unreadable(source: Source, record: Record, reason: str, connection: Connection) -> None:
     """Keep, once, an answer that is not what the contract says, so that a person can see it."""
     digest = hashlib.sha256(record.body).hexdigest()
     if records.keep(connection, source.workspace, record, dedupe_key=f"unreadable:{digest}"):

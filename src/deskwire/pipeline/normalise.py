@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
 from deskwire.core.facts import ConversationFacts, Facts, PersonFacts, Said, SetAside
@@ -15,6 +14,7 @@ from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
 from deskwire.store import agents, conversations, records, work
+from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 DETAIL, PERSON = "detail:", "person:"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from deskwire.core.errors import GiveUp, RetryLater, Unreadable
@@ -11,6 +13,7 @@ from deskwire.core.provider import Next
 from deskwire.pipeline.hub import Hub, Source, log
 from deskwire.pipeline.intake import accept, keep_unreadable, new_record
 from deskwire.store import health, work
+from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 #: A chain of pages longer than this goes on at the next poll, so that no source holds a worker.
@@ -48,8 +51,7 @@ async def _page(hub: Hub, source: Source, claim: Claim) -> bool:
             break
         except Unreadable as error:
             record = new_record(source, "page", describe(request), answer.body, hub.now())
-            reason = str(error)
-            await hub.write(lambda c: keep_unreadable(c, source, record, reason))
+            await hub.write(partial(keep_unreadable, source, record, str(error)))
             raise
     await _commit(hub, source, claim, fares, came, answers)
     return came.has_more
@@ -73,7 +75,7 @@ async def _commit(
         fares, cursor=came.cursor, polled_at=now, failures=0, last_error=None
     )
 
-    def commit(connection: work.Connection) -> None:
+    def commit(connection: Connection) -> None:
         work.fence(connection, claim)
         for record in records:
             accept(connection, now, source, record)
@@ -91,7 +93,7 @@ async def _failed(hub: Hub, source: Source, claim: Claim, error: RetryLater | Gi
     wish = error.retry_after_seconds if isinstance(error, RetryLater) else None
     due_at = None if wish is None else max(claim.due_at, hub.after(wish))
 
-    def record(connection: work.Connection) -> None:
+    def record(connection: Connection) -> None:
         work.release(connection, claim, due_at)
         fares = health.source(connection, source.workspace, source.name)
         after = msgspec.structs.replace(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from functools import partial
 
 from deskwire.core.errors import RetryLater
 from deskwire.pipeline.deliver import VERIFY_ALL, Gate
 from deskwire.pipeline.hub import Hub, Outlet, log
 from deskwire.store import deliveries, work
+from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 WATCH = "watch"  #: key of the standing work that asks for the oldest thing that was confirmed
@@ -29,7 +30,7 @@ async def verify_all(hub: Hub, outlet: Outlet) -> int:
     await hub.write(lambda c: deliveries.forget_shared(c, outlet.workspace, outlet.name))
     after, count = "", 0
     while True:
-        page = await hub.write(lambda c, after=after: _verify_page(c, hub.now(), outlet, after))
+        page = await hub.write(partial(_verify_page, hub, outlet, after))
         count += len(page)
         if len(page) < PAGE:
             log.info("reconciling", destination=outlet.name, conversations=count)
@@ -37,12 +38,12 @@ async def verify_all(hub: Hub, outlet: Outlet) -> int:
         after = page[-1]
 
 
-def _verify_page(connection: Connection, now: int, outlet: Outlet, after: str) -> list[str]:
+def _verify_page(hub: Hub, outlet: Outlet, after: str, connection: Connection) -> list[str]:
     workspace, name = outlet.workspace, outlet.name
     page = deliveries.conversation_ids(connection, workspace, name, after, PAGE)
     deliveries.demand_verification(connection, workspace, name, page)
     for conversation_id in page:
-        work.mark(connection, now, workspace, "deliver", name, conversation_id)
+        work.mark(connection, hub.now(), workspace, "deliver", name, conversation_id)
     return page
 
 

@@ -19,6 +19,8 @@ from deskwire.core.errors import Misconfigured, RetryLater
 T = TypeVar("T")
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 
+__all__ = ["Connection", "Database"]
+
 #: A group holds the file's lock no longer than this, so that other processes get their turn.
 LONGEST_GROUP_SECONDS = 0.05
 BUSY_SECONDS = 10

@@ -121,7 +121,7 @@ def learn(
                 L.c.key.in_(gone),
             )
         )
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "workspace": workspace,
             "destination": destination,

@@ -42,11 +42,9 @@ def source(connection: Connection, workspace: str, name: str) -> SourceHealth:
 def destination(connection: Connection, workspace: str, name: str) -> DestinationHealth:
     """How a destination fares."""
     row = connection.execute(select(D).where(D.c.workspace == workspace, D.c.name == name)).first()
-    return (
-        convert(row, DestinationHealth, from_attributes=True)
-        if row
-        else DestinationHealth(name=name)
-    )
+    if row is None:
+        return DestinationHealth(name=name)
+    return convert(row, DestinationHealth, from_attributes=True)
 
 
 def save_source(connection: Connection, workspace: str, health: SourceHealth) -> None:

@@ -107,8 +107,9 @@ def of_conversation(
     )
     found: dict[str, tuple[str, str, str, int, list[str]]] = {}
     for row in rows:
-        entry = (row.id, row.kind, row.origin, row.received_at, [])
-        found.setdefault(row.id, entry)[4].append(row.at)
+        if row.id not in found:
+            found[row.id] = (row.id, row.kind, row.origin, row.received_at, [])
+        found[row.id][4].append(row.at)
     return list(found.values())
 
 

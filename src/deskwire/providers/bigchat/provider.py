@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +30,8 @@ from deskwire.core.facts import (
 from deskwire.core.instants import rfc3339
 from deskwire.core.provider import Account, Lookup, Next, Poll, Provider, Record
 from deskwire.core.text import storable
+
+T = TypeVar("T")
 
 #: An event that is dated later than this after its receipt is a mistake, not a clock's drift.
 FARTHEST_AHEAD = timedelta(days=1)
@@ -162,14 +165,14 @@ def normalise(record: Record) -> Iterator[Said]:
             raise Unreadable(f"BigChat has no {record.kind} records")
 
 
-def _decode(body: bytes, kind: type[msgspec.structs.StructT]) -> msgspec.structs.StructT:
+def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"not {kind.__name__}: {error}") from error
 
 
-def _event(raw: msgspec.Raw, at: str, record: Record) -> Said:
+def _event(raw: msgspec.Raw, at: str, record: Record) -> ConversationFacts | SetAside:
     external_id = None
     try:
         event = msgspec.json.decode(raw, type=Event)
