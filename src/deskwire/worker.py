@@ -13,6 +13,7 @@ from functools import partial
 import aiohttp
 
 from deskwire.core.errors import DeskwireError, GiveUp, LeaseLost
+from deskwire.core.exchange import authorization
 from deskwire.pipeline.breaker import opening
 from deskwire.pipeline.deliver import Gate, deliver
 from deskwire.pipeline.fetch import fetch
@@ -37,13 +38,15 @@ CALLS_DESTINATION = frozenset({"deliver", "reconcile"})
 async def calling(hub: Hub) -> AsyncIterator[None]:
     """Give the hub its HTTP callers for as long as this lasts."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        timeout = hub.timing.timeout
         for source in hub.sources.values():
             authorise = source.provider.authorise
             headers = authorise(source.access) if authorise is not None else {}
-            hub.http[source.name] = Caller(session, source.base_url, headers, timeout)
+            seconds = source.timeout_seconds
+            hub.http[source.name] = Caller(session, source.base_url, headers, seconds)
         for outlet in hub.outlets.values():
-            hub.http[outlet.name] = Caller(session, outlet.base_url, outlet.headers, timeout)
+            headers = authorization(outlet.user, outlet.token)
+            seconds = outlet.timeout_seconds
+            hub.http[outlet.name] = Caller(session, outlet.base_url, headers, seconds)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -47,6 +48,15 @@ class Http(Protocol):
     async def __call__(self, request: Request) -> Answer:
         """The answer, whatever its status."""
         ...
+
+
+def authorization(user: str | None, token: str | None) -> dict[str, str]:
+    """The header that proves who asks: basic with a user, bearer with a token alone."""
+    if token is None:
+        return {}
+    if user is None:
+        return {"Authorization": f"Bearer {token}"}
+    return {"Authorization": f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"}
 
 
 def encode(value: object) -> str:

@@ -144,7 +144,7 @@ class Courier:
         now, delivery = self.hub.now(), state.delivery
         if delivery.intent is not None and delivery.settle_until is None:
             # Found after a crash: its call may have been the last thing the process did.
-            return self.hub.after(self.hub.timing.settle)
+            return self.hub.after(self.outlet.settle_seconds)
         if delivery.settle_until is not None and now < delivery.settle_until:
             return delivery.settle_until
         if state.waits_until is not None and now < state.waits_until:
@@ -239,7 +239,7 @@ class Courier:
                 learned = await look(state.view, state.ledger, state.target, intent, self._http)
             if second or not _lost(state.ledger, learned):
                 return learned
-            await asyncio.sleep(self.hub.timing.settle)
+            await asyncio.sleep(self.outlet.settle_seconds)
         raise AssertionError
 
     async def _confirm(
@@ -294,7 +294,7 @@ class Courier:
         due_at = self.hub.after(max(self.hub.backoff(attempts), wish or 0.0))
         delivery = state.delivery
         if isinstance(outcome, Unclear):
-            settle_until = self.hub.after(self.hub.timing.settle)
+            settle_until = self.hub.after(self.outlet.settle_seconds)
             due_at = max(due_at, settle_until)
             delivery = Delivery(intent=step, settle_until=settle_until, verify=delivery.verify)
         elif not self._must_look(state):

@@ -30,8 +30,6 @@ class Timing(Struct, frozen=True, kw_only=True):
     lease: float = 15.0
     renew: float = 5.0  #: how often leases are prolonged
     look: float = 0.25  #: how often the work table is looked at when nothing wakes the worker
-    timeout: float = 3.0  #: of one call
-    settle: float = 2.5  #: from "may have been done" to looking whether it was
     silence: float = 0.25  #: after a call that got no answer: it may still be going on over there
     backoff_first: float = 0.5
     backoff_most: float = 600.0
@@ -54,6 +52,7 @@ class Source(Struct, frozen=True, kw_only=True):
     base_url: str
     destinations: tuple[str, ...] = ()
     is_paused: bool = False
+    timeout_seconds: float = 3.0  #: of one call
     workspace: str = "main"
 
 
@@ -64,11 +63,14 @@ class Outlet(Struct, frozen=True, kw_only=True):
     kind: str
     destination: Destination
     base_url: str
-    headers: dict[str, str] = {}
-    concurrency: int = 1
+    user: str | None = None
+    token: str | None = None
+    concurrency: int = 1  #: calls at once, over all processes
     is_paused: bool = False
     with_notes: bool = False
     external_id_prefix: dict[str, str] = {}  #: by source
+    timeout_seconds: float = 3.0  #: of one call
+    settle_seconds: float = 2.5  #: from "may have been done" to looking whether it was
     options: dict[str, object] = {}
     workspace: str = "main"
 

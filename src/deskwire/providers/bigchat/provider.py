@@ -6,7 +6,6 @@ window is ever served twice, so an event's identity is its place: the record and
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -16,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from deskwire.core.errors import Unreadable
-from deskwire.core.exchange import Request, encode
+from deskwire.core.exchange import Request, authorization, encode
 from deskwire.core.facts import (
     AssignmentFacts,
     ConversationFacts,
@@ -94,13 +93,8 @@ class Advisor(Struct, frozen=True):
 
 
 def authorise(account: Account) -> dict[str, str]:
-    """Basic with a user, bearer with only a token, nothing without."""
-    if account.token is None:
-        return {}
-    if account.user is None:
-        return {"Authorization": f"Bearer {account.token}"}
-    credentials = b64encode(f"{account.user}:{account.token}".encode()).decode()
-    return {"Authorization": f"Basic {credentials}"}
+    """BigChat has no keys of its own; this is for a proxy in front of it."""
+    return authorization(account.user, account.token)
 
 
 def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
@@ -111,10 +105,13 @@ def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
         answer = yield Request(method="GET", path="/events", params=params)
     else:
         answer = yield Request(method="GET", path=window.next_page)
-    try:
-        page = msgspec.json.decode(answer.body, type=Page)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"not a page of events: {error}") from error
+    if not answer.is_success and window.next_page is None:
+        raise Unreadable(f"answered {answer.status}: {answer.excerpt()}")
+    if not answer.is_success:
+        # The rest of the window is not to be had any more: the window is asked for anew.
+        anew = Window(start_at=window.start_at, end_at=window.start_at)
+        return Next(cursor=encode(anew), has_more=False, is_empty=True)
+    page = _decode(answer.body, Page)
     after = msgspec.structs.replace(window, next_page=_path_and_query(page.nextPageUrl))
     return Next(
         cursor=encode(after),

@@ -1,0 +1,246 @@
+"""The configuration: `deskwire.toml` and its environment overrides, read and checked as a whole."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from deskwire import destinations, providers
+from deskwire.core.errors import Misconfigured
+from deskwire.core.provider import Account
+from deskwire.pipeline.hub import Hub, Outlet, Source, Timing
+from deskwire.store.db import Database
+
+DEFAULT_FILE = Path("deskwire.toml")
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class StoreSettings(BaseModel):
+    """`[store]`."""
+
+    model_config = ConfigDict(extra="forbid")
+    url: str = "sqlite:///deskwire.db"  #: relative paths are beside the configuration file
+
+
+class ServerSettings(BaseModel):
+    """`[server]`."""
+
+    model_config = ConfigDict(extra="forbid")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class _Named(BaseModel):
+    """What sources and destinations have in common; further keys belong to their kind."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    workspace: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    base_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    user: str | None = None
+    token: str | None = None
+    paused: bool = False
+    timeout_seconds: float = Field(default=3.0, gt=0, le=300)  #: of one call
+
+    @field_validator("user", "token")
+    @classmethod
+    def _from_environment(cls, value: str | None) -> str | None:
+        return value if value is None else _VARIABLE.sub(_variable, value)
+
+
+class SourceSettings(_Named):
+    """`[[source]]`: an account of a provider."""
+
+    provider: str
+    account: str | None = None  #: half of a conversation's identity; None: the source's name
+    poll_every_seconds: float = Field(default=10.0, ge=0.1, le=86400)
+    destinations: list[str] = []
+
+
+class DestinationSettings(_Named):
+    """`[[destination]]`: a system that is kept in step."""
+
+    kind: str
+    concurrency: int = Field(default=1, ge=1, le=64)  #: calls at once, over all processes
+    notes: bool = False  #: whether internal notes leave
+    external_id_prefix: str | dict[str, str] = ""  #: for all sources, or by source
+    settle_seconds: float = Field(default=2.5, ge=0, le=600)  #: from an unclear call to the look
+
+
+class Settings(BaseSettings):
+    """All of `deskwire.toml`; `DESKWIRE_STORE__URL=…` overrides a key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DESKWIRE_", env_nested_delimiter="__", extra="forbid"
+    )
+    store: StoreSettings = StoreSettings()
+    server: ServerSettings = ServerSettings()
+    source: list[SourceSettings] = []
+    destination: list[DestinationSettings] = []
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file; no .env file, no directory of secrets."""
+        del dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def _variable(match: re.Match[str]) -> str:
+    try:
+        return os.environ[match[1]]
+    except KeyError:
+        raise ValueError(f"the environment has no variable {match[1]}") from None
+
+
+def load(path: Path) -> Settings:
+    """The settings of a file; Misconfigured with a line for each fault, all of them at once."""
+    if not path.is_file():
+        raise Misconfigured(f"{path} is not there; 'deskwire init' writes one to start from")
+    try:
+        settings = Settings(**TomlConfigSettingsSource(Settings, path)())
+    except ValidationError as error:
+        lines = [f"{path}: {_place(fault['loc'])}: {_say(fault)}" for fault in error.errors()]
+        raise Misconfigured("\n".join(lines)) from error
+    except ValueError as error:  # not TOML
+        raise Misconfigured(f"{path}: {error}") from error
+    faults = _cross_check(settings)
+    if faults:
+        raise Misconfigured("\n".join(f"{path}: {fault}" for fault in faults))
+    if settings.store.url.startswith("sqlite:///"):
+        file = path.parent / settings.store.url.removeprefix("sqlite:///")
+        settings.store.url = f"sqlite:///{file.absolute()}"
+    return settings
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = [f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(parts).lstrip(".")
+
+
+def _say(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    if fault["type"] == "extra_forbidden":
+        return "there is no such key; is it misspelt?"
+    if fault["type"] == "missing":
+        return "is required"
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _cross_check(settings: Settings) -> list[str]:
+    faults: list[str] = []
+    groups: tuple[tuple[Literal["source", "destination"], list[Any]], ...] = (
+        ("source", settings.source),
+        ("destination", settings.destination),
+    )
+    for word, group in groups:
+        names = [one.name for one in group]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        faults += [f"{word} {name!r} is there twice" for name in twice]
+        for one in group:
+            faults += _check_kind(word, one)
+    defined = {one.name for one in settings.destination}
+    for source in settings.source:
+        missing = [name for name in source.destinations if name not in defined]
+        faults += [f"source {source.name!r}: no [[destination]] defines {one!r}" for one in missing]
+    return faults + _check_prefixes(settings)
+
+
+def _check_kind(word: str, one: SourceSettings | DestinationSettings) -> list[str]:
+    try:
+        kind = (
+            providers.load(one.provider)
+            if isinstance(one, SourceSettings)
+            else destinations.load(one.kind)
+        )
+    except Misconfigured as error:
+        return [f"{word} {one.name!r}: {error}"]
+    faults = [
+        f"{word} {one.name!r}: there is no key {key!r}; is it misspelt?"
+        for key in (one.model_extra or {})
+        if key not in kind.options
+    ]
+    if not one.base_url:
+        faults.append(f"{word} {one.name!r}: base_url is required")
+    return faults
+
+
+def _check_prefixes(settings: Settings) -> list[str]:
+    """Two sources into one destination need different prefixes, or their ids collide there."""
+    faults = []
+    for outlet in settings.destination:
+        sources = [one.name for one in settings.source if outlet.name in one.destinations]
+        prefixes = [_prefix_for(outlet, name) for name in sources]
+        if len(set(prefixes)) < len(prefixes):
+            faults.append(
+                f"destination {outlet.name!r}: its sources {', '.join(sources)} need an "
+                f'external_id_prefix each, as in external_id_prefix = {{ "{sources[-1]}" = "x-" }}'
+            )
+    return faults
+
+
+def _prefix_for(outlet: DestinationSettings, source: str) -> str:
+    if isinstance(outlet.external_id_prefix, str):
+        return outlet.external_id_prefix
+    return outlet.external_id_prefix.get(source, "")
+
+
+def open_hub(settings: Settings, timing: Timing | None = None) -> Hub:
+    """The hub that the settings describe, with its database open."""
+    sources = [_source(one) for one in settings.source]
+    outlets = [_outlet(one, sources) for one in settings.destination]
+    return Hub(Database(settings.store.url), sources, outlets, timing)
+
+
+def _source(one: SourceSettings) -> Source:
+    return Source(
+        name=one.name,
+        provider_name=one.provider,
+        provider=providers.load(one.provider),
+        account=one.account or one.name,
+        access=Account(
+            poll_every_seconds=one.poll_every_seconds,
+            user=one.user,
+            token=one.token,
+            options=one.model_extra or {},
+        ),
+        base_url=one.base_url,
+        destinations=tuple(one.destinations),
+        is_paused=one.paused,
+        timeout_seconds=one.timeout_seconds,
+        workspace=one.workspace,
+    )
+
+
+def _outlet(one: DestinationSettings, sources: list[Source]) -> Outlet:
+    return Outlet(
+        name=one.name,
+        kind=one.kind,
+        destination=destinations.load(one.kind),
+        base_url=one.base_url,
+        user=one.user,
+        token=one.token,
+        concurrency=one.concurrency,
+        is_paused=one.paused,
+        with_notes=one.notes,
+        external_id_prefix={source.name: _prefix_for(one, source.name) for source in sources},
+        timeout_seconds=one.timeout_seconds,
+        settle_seconds=one.settle_seconds,
+        options=one.model_extra or {},
+        workspace=one.workspace,
+    )
