@@ -66,7 +66,10 @@ class Worker:
             heart = asyncio.create_task(self._keep_leases())
             try:
                 while not self.hub.stopping.is_set():
-                    await self._look()
+                    try:
+                        await self._look()
+                    except DeskwireError as error:  # the database is away, locked or full
+                        log.error("cannot take work", error=str(error))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.hub.wake.wait(), self.hub.timing.look)
                     self.hub.wake.clear()
@@ -91,6 +94,7 @@ class Worker:
         for outlet in self.hub.outlets.values():
             workspace = outlet.workspace
             work.ensure(connection, now, workspace, "reconcile", outlet.name, WATCH)
+            work.hasten(connection, now, workspace, "reconcile", outlet.name, WATCH)
             for slot in range(outlet.concurrency):
                 work.ensure(connection, now, workspace, "slot", outlet.name, str(slot))
 

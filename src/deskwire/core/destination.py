@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from deskwire.core.exchange import Http
+from deskwire.core.exchange import Http, Request
 from deskwire.core.model import Conversation
 
 Payload = dict[str, str | None]
@@ -95,5 +95,7 @@ class Destination(Struct, frozen=True, kw_only=True):
     remembers: Callable[[str, Sent, Http], Awaitable[bool]] | None = None
     #: Key of the ledger's line that `remembers` is asked about.
     sentinel_key: str | None = None
+    #: A harmless call that shows whether the system can be reached and lets us in: any 2xx or 404.
+    probe: Request | None = None
     #: Names of the configuration keys that only this kind has.
     options: frozenset[str] = frozenset()

@@ -66,5 +66,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     people: Callable[[str], Lookup] | None = None
     #: Headers that prove who asks.
     authorise: Callable[[Account], dict[str, str]] | None = None
+    #: A harmless call that shows whether the desk can be reached and lets us in: any 2xx or 404.
+    probe: Request | None = None
     #: Names of the configuration keys that only this provider has.
     options: frozenset[str] = frozenset()

@@ -49,7 +49,9 @@ def view(
         handle_started_at=_said(head.handle_started_at, handled[0] if handled else None),
         ended_at=ended_at,
         updated_at=from_micros(_latest(facts)),
-        customer=persons.get(customer) if customer is not None else None,
+        customer=None
+        if customer is None
+        else persons.get(customer, Participant(external_id=customer, role="customer")),
         participants=tuple(persons[key] for key in sorted(persons)),
         messages=_messages(facts, persons, assignments),
         assignments=assignments,
@@ -115,7 +117,7 @@ def _assignments(
 ) -> tuple[Assignment, ...]:
     ordered = [
         (_said(item.value.from_at, started_at), item.value)
-        for item in _in_order(list(facts.assignments.values()), started_at)
+        for item in _in_order(facts.assignments, started_at)
     ]
     result = []
     for (from_at, value), following in zip_longest(ordered, ordered[1:]):
@@ -133,7 +135,7 @@ def _assignments(
 
 
 def _in_order(
-    items: list[Item[AssignmentFacts]], started_at: datetime
+    assignments: Mapping[str, Item[AssignmentFacts]], started_at: datetime
 ) -> list[Item[AssignmentFacts]]:
     """The initial one, then by instant and record; within one record's second, the chain's order.
 
@@ -147,8 +149,8 @@ def _in_order(
         return is_transfer, from_at, item.stamp.received_at, item.stamp.record
 
     ordered: list[Item[AssignmentFacts]] = []
-    items = sorted(items, key=lambda item: (moment(item), item.stamp))
-    for _, group in groupby(items, moment):
+    by_key = sorted(assignments.items(), key=lambda one: (moment(one[1]), one[1].stamp, one[0]))
+    for _, group in groupby((item for _, item in by_key), moment):
         tied = list(group)
         if 1 < len(tied) <= LONGEST_CHAIN:
             before = ordered[-1:]

@@ -96,6 +96,12 @@ class Hub:
         self.stopping = asyncio.Event()
         self.leases: dict[str, float] = {}  #: lease id → until when it is ours, monotonic seconds
 
+    @property
+    def workspaces(self) -> list[str]:
+        """Those that anything is configured for."""
+        found = {one.workspace for one in self.sources.values()}
+        return sorted(found | {one.workspace for one in self.outlets.values()})
+
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Read in a thread, so that the loop goes on."""
         return await asyncio.to_thread(self.database.read, function)

@@ -50,6 +50,7 @@ class BigChat:
     senders: bool = False
     advisors: int = 12
     page_size: int = 100  #: about the most events of a page
+    first_id: int | None = None  #: of the conversations; None: a random one
     authorization: str | None = None  #: the whole header that is asked for
     #: what the next calls of /events answer: a body, or (status, body, content type)
     script: deque[bytes | tuple[int, bytes, str]] = field(default_factory=deque, init=False)
@@ -60,7 +61,7 @@ class BigChat:
         numbers = range(1, self.advisors + 1)
         self.advisors_by_id = {number: _advisor(number) for number in numbers}
         self._random = Random(self.seed)
-        self._chatter = Chatter(self._random, list(numbers), senders=self.senders)
+        self._chatter = Chatter(self._random, list(numbers), self.first_id, senders=self.senders)
         self.conversations = self._chatter.conversations
         self._page_counts: dict[tuple[str, str], list[int]] = {}
         self._answers = 0

@@ -55,14 +55,16 @@ class Conversation(Struct, kw_only=True):
 class Chatter:
     """Conversations that go on from one answer to the next."""
 
-    def __init__(self, random: Random, advisor_ids: list[int], *, senders: bool) -> None:
+    def __init__(
+        self, random: Random, advisor_ids: list[int], first_id: int | None, *, senders: bool
+    ) -> None:
         self.conversations: dict[int, Conversation] = {}
         self._random = random
         self._advisor_ids = advisor_ids
         self._senders = senders
         self._live: list[Conversation] = []
         self._recent: deque[Event] = deque(maxlen=100)
-        self._next_id = random.randint(1_000, 9_999)
+        self._next_id = random.randint(1_000, 9_999) if first_id is None else first_id
 
     def events(self, seconds: range, count: int) -> list[Event]:
         """About `count` new events (a few more at times) in these Unix seconds, in no order."""

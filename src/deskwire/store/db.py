@@ -48,10 +48,18 @@ class Database:
         """µs since 1970 UTC on the clock that all leases are measured by."""
         return int(self._clock() * 1_000_000)
 
+    @staticmethod
+    def ping(connection: Connection) -> None:
+        """Ask the database for nothing."""
+        connection.exec_driver_sql("SELECT 1")
+
     def read(self, function: Callable[[Connection], T]) -> T:
         """What the function reads, from one snapshot."""
-        with self.engine.connect() as connection, connection.begin():
-            return function(connection)
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                return function(connection)
+        except OperationalError as error:
+            raise RetryLater(f"the database cannot be read: {error.orig}") from error
 
     def submit(self, function: Callable[[Connection], T]) -> Future[T]:
         """Run the function in a transaction; the result is there once it is durable.

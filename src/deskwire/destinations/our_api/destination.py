@@ -367,4 +367,5 @@ destination = Destination(
     differs=differs,
     remembers=remembers,
     sentinel_key=CHAT,
+    probe=Request(method="GET", path="/agents"),
 )

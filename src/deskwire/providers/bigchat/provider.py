@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -28,7 +28,7 @@ from deskwire.core.facts import (
 )
 from deskwire.core.instants import rfc3339
 from deskwire.core.provider import Account, Lookup, Next, Poll, Provider, Record
-from deskwire.core.text import storable
+from deskwire.core.text import storable, storable_json
 
 T = TypeVar("T")
 
@@ -36,6 +36,8 @@ T = TypeVar("T")
 FARTHEST_AHEAD = timedelta(days=1)
 #: BigChat does not say who the customer is: every conversation's customer bears this id.
 CUSTOMER = "customer"
+#: What stays as it is in a path and query that are percent-encoded already.
+URL_SIGNS = "%/?:@!$&'()*+,;=[]-._~"
 
 
 class Window(Struct, frozen=True, kw_only=True):
@@ -133,8 +135,12 @@ def _path_and_query(url: str | None) -> str | None:
     """A next-page URL contributes no host: the credentials go to the base URL only."""
     if not url:
         return None
-    parts = urlsplit(url)
-    return f"{parts.path}?{parts.query}"
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Unreadable(f"nextPageUrl is no URL: {url[:100]!r}") from error
+    # Without its slash a path would go on with the base URL's host: `@elsewhere`, `.elsewhere`.
+    return quote(f"/{parts.path.lstrip('/')}?{parts.query}", safe=URL_SIGNS)
 
 
 def detail(external_id: str) -> Lookup:
@@ -164,8 +170,13 @@ def normalise(record: Record) -> Iterator[Said]:
 
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.json.decode(storable_json(body), type=kind)
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"not {kind.__name__}: {error}") from error
 
 
@@ -181,7 +192,7 @@ def _event(raw: msgspec.Raw, at: str, record: Record) -> ConversationFacts | Set
         return SetAside(
             at=at, external_id=external_id, reason=f"unknown event_name {event.event_name[:50]!r}"
         )
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         return SetAside(at=at, external_id=external_id, reason=str(error))
 
 
@@ -190,6 +201,8 @@ def _instant(seconds: int, record: Record) -> datetime:
         instant = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(f"event_at {seconds} is no time in Unix seconds") from error
+    if seconds < 0:
+        raise ValueError(f"event_at is before 1970: {rfc3339(instant)}")
     if instant > record.received_at + FARTHEST_AHEAD:
         raise ValueError(f"event_at is in the future: {rfc3339(instant)}")
     return instant
@@ -286,12 +299,17 @@ def _person(told: Advisor, record: Record) -> PersonFacts:
         as_of=record.received_at,
         said=ParticipantFacts(
             role="agent",
-            name=storable(told.name.strip()) if told.name else UNSET,
-            email=storable(told.email_address.strip()) if told.email_address else UNSET,
+            name=storable((told.name or "").strip()) or UNSET,
+            email=storable((told.email_address or "").strip()) or UNSET,
         ),
     )
 
 
 provider = Provider(
-    normalise=normalise, poll=poll, detail=detail, people=people, authorise=authorise
+    normalise=normalise,
+    poll=poll,
+    detail=detail,
+    people=people,
+    authorise=authorise,
+    probe=Request(method="GET", path="/advisors/0"),
 )

@@ -1,0 +1,5 @@
+"""`python -m deskwire.cli`."""
+
+from deskwire.cli import main
+
+main()

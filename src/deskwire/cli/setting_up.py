@@ -1,0 +1,130 @@
+"""init, check, db: before anything runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from deskwire import settings
+from deskwire.cli.common import Config, Json, console, open_hub, print_json
+from deskwire.core.errors import DeskwireError, Misconfigured
+from deskwire.core.exchange import Request
+from deskwire.pipeline.hub import Hub
+from deskwire.store import schema
+from deskwire.worker import calling
+
+TEMPLATE = """\
+# deskwire's configuration. Any key can be overridden: DESKWIRE_STORE__URL=…
+# Secrets come from the environment: token = "${BIGCHAT_TOKEN}".
+
+[store]
+url = "sqlite:///deskwire.db"             # a relative path is beside this file
+
+[server]
+host = "127.0.0.1"                        # without API keys: a loopback address
+port = 8000
+
+[[source]]
+name = "bigchat"                          # unique; conversations belong to it
+provider = "bigchat"
+base_url = "http://127.0.0.1:8267"
+poll_every_seconds = 10
+destinations = ["our-api"]
+# user = "deskwire"                       # basic authentication; without it, token is a bearer
+# token = "${BIGCHAT_TOKEN}"
+# timeout_seconds = 3                     # of one call
+# account = "bigchat"                     # half of a conversation's identity; default: the name
+# paused = true
+
+[[destination]]
+name = "our-api"
+kind = "our_api"
+base_url = "http://127.0.0.1:8266"
+concurrency = 1                           # calls at once: OurAPI does not survive more
+# settle_seconds = 2.5                    # from a call without an answer to looking what it did
+# external_id_prefix = ""                 # needed when two sources deliver to one OurAPI
+# notes = false                           # whether internal notes leave
+# user, token, timeout_seconds, paused: as on a source
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(init)
+    app.command()(check)
+    db = typer.Typer(no_args_is_help=True, help="The database.")
+    db.command()(upgrade)
+    app.add_typer(db, name="db")
+
+
+def init(config: Config = settings.DEFAULT_FILE) -> None:
+    """Write a commented configuration file to start from.
+
+    Example: deskwire init
+    """
+    try:
+        with config.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise Misconfigured(f"{config} is there already; it was not changed") from None
+    console.print(f"wrote {config}; change it, then run: deskwire check --config {config}")
+
+
+def check(config: Config = settings.DEFAULT_FILE, as_json: Json = False) -> None:
+    """Try every connection of the configuration; exit 1 when one does not work.
+
+    Example: deskwire check
+    """
+    with open_hub(config) as hub:
+        revision = hub.database.read(schema.current)
+        results: dict[str, str | None] = {f"store (schema {revision})": None}
+        results |= asyncio.run(_probe_all(hub))
+    if as_json:
+        print_json(results)
+    else:
+        for name, fault in results.items():
+            console.print(f"[green]✓[/] {name}" if fault is None else f"[red]✗[/] {name}: {fault}")
+    if any(results.values()):
+        raise typer.Exit(1)
+
+
+async def _probe_all(hub: Hub) -> dict[str, str | None]:
+    async with calling(hub):
+        results = {}
+        for source in hub.sources.values():
+            name = f"source {source.name} at {source.base_url}"
+            results[name] = await _probe(hub, source.name, source.provider.probe)
+        for outlet in hub.outlets.values():
+            name = f"destination {outlet.name} at {outlet.base_url}"
+            results[name] = await _probe(hub, outlet.name, outlet.destination.probe)
+    return results
+
+
+async def _probe(hub: Hub, name: str, request: Request | None) -> str | None:
+    """What is wrong and what to do; None when it works."""
+    if request is None:
+        return None
+    try:
+        answer = await hub.http[name](request)
+    except DeskwireError as error:
+        return f"{error}; is base_url right, and does it run?"
+    what = f"{request.method} {request.path} answered {answer.status}"
+    if answer.status in {401, 403}:
+        return f"{what}; check user and token"
+    if answer.is_success or answer.status == 404:
+        return None
+    return f"{what}: {answer.excerpt()}; is base_url right?"
+
+
+def upgrade(config: Config = settings.DEFAULT_FILE) -> None:
+    """Bring the database's schema up to date ('run' does it, too).
+
+    Example: deskwire db upgrade
+    """
+    hub = settings.open_hub(settings.load(config))
+    try:
+        before, after = schema.upgrade(hub.database)
+    finally:
+        hub.database.close()
+    console.print(f"schema {after}" if before == after else f"schema {before or 'none'} → {after}")

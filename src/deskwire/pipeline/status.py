@@ -1,0 +1,183 @@
+"""How everything is: what flows, what waits, what needs a person."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from deskwire.pipeline.breaker import THRESHOLD
+from deskwire.pipeline.hub import MICROS, Hub, Outlet, Source
+from deskwire.store import conversations, deliveries, health, records, work
+from deskwire.store.db import Connection
+from deskwire.store.work import Backlog
+
+#: Polls in a row that may fail before somebody is told: BigChat fails one in twenty by itself.
+FAILURES_TO_TELL = 10
+
+
+class SourceStatus(Struct, frozen=True, kw_only=True):
+    """One source. Seconds are up to now; None: never."""
+
+    name: str
+    provider: str
+    is_paused: bool
+    polled_seconds_ago: float | None
+    failures_in_a_row: int
+    last_error: str | None
+    conversations_open: int
+    conversations_closed: int
+    messages: int
+    records_waiting: int
+    fetches_waiting: int
+    set_aside: int
+    newest_set_aside: list[tuple[str, str, str]]  #: record, place, reason
+
+
+class DestinationStatus(Struct, frozen=True, kw_only=True):
+    """One destination."""
+
+    name: str
+    kind: str
+    is_paused: bool
+    is_down: bool  #: the breaker is open
+    waiting: int
+    oldest_waiting_seconds: float | None
+    dead: int
+    failures_in_a_row: int
+    last_error: str | None
+    confirmed_seconds_ago: float | None
+    conversations_complete: int
+    sent: int  #: agents, chats and messages that it confirmed
+    refused: int
+    differing: int  #: conversations that were edited after they were sent
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """All of it; `problems` need a person, `warnings` can wait."""
+
+    problems: list[str]
+    warnings: list[str]
+    sources: list[SourceStatus]
+    destinations: list[DestinationStatus]
+
+
+def status(connection: Connection, hub: Hub) -> Status:
+    """How everything is right now."""
+    backlog = [one for name in hub.workspaces for one in work.backlogs(connection, name)]
+    sources = [_source(connection, hub, one, backlog) for one in hub.sources.values()]
+    outlets = [_outlet(connection, hub, one, backlog) for one in hub.outlets.values()]
+    remarks = [one for name in hub.workspaces for one in deliveries.remarks(connection, name)]
+    return Status(
+        problems=_problems(hub, backlog, sources, outlets),
+        warnings=_warnings(sources, outlets)
+        + [f"{one.destination}: {one.key} of {one.conversation_id}: {one.text}" for one in remarks],
+        sources=sources,
+        destinations=outlets,
+    )
+
+
+def _source(
+    connection: Connection, hub: Hub, source: Source, backlog: list[Backlog]
+) -> SourceStatus:
+    fares = health.source(connection, source.workspace, source.name)
+    counts = conversations.counts(connection, source.workspace)
+    opened = counts.get((source.name, False), (0, 0))
+    closed = counts.get((source.name, True), (0, 0))
+    return SourceStatus(
+        name=source.name,
+        provider=source.provider_name,
+        is_paused=source.is_paused,
+        polled_seconds_ago=_ago(hub, fares.polled_at),
+        failures_in_a_row=fares.failures,
+        last_error=fares.last_error,
+        conversations_open=opened[0],
+        conversations_closed=closed[0],
+        messages=opened[1] + closed[1],
+        records_waiting=_waiting(backlog, "normalise", source.name),
+        fetches_waiting=_waiting(backlog, "fetch", source.name),
+        set_aside=records.set_aside_counts(connection, source.workspace).get(source.name, 0),
+        newest_set_aside=records.newest_set_aside(connection, source.workspace, source.name),
+    )
+
+
+def _outlet(
+    connection: Connection, hub: Hub, outlet: Outlet, backlog: list[Backlog]
+) -> DestinationStatus:
+    fares = health.destination(connection, outlet.workspace, outlet.name)
+    mine = [one for one in backlog if one.kind == "deliver" and one.target == outlet.name]
+    oldest = mine[0].oldest_marked_at if mine else None
+    counts = deliveries.sent_counts(connection, outlet.workspace).get(outlet.name, (0, 0, 0))
+    return DestinationStatus(
+        name=outlet.name,
+        kind=outlet.kind,
+        is_paused=outlet.is_paused,
+        is_down=fares.failures >= THRESHOLD,
+        waiting=mine[0].waiting if mine else 0,
+        oldest_waiting_seconds=_ago(hub, oldest),
+        dead=mine[0].dead if mine else 0,
+        failures_in_a_row=fares.failures,
+        last_error=fares.last_error if fares.failures else None,
+        confirmed_seconds_ago=_ago(hub, fares.confirmed_at),
+        conversations_complete=counts[0],
+        sent=counts[1],
+        refused=counts[2],
+        differing=deliveries.differing(connection, outlet.workspace).get(outlet.name, 0),
+    )
+
+
+def _ago(hub: Hub, instant: int | None) -> float | None:
+    return None if instant is None else max(0.0, round((hub.now() - instant) / MICROS, 1))
+
+
+def _waiting(backlog: list[Backlog], kind: str, target: str) -> int:
+    return sum(one.waiting for one in backlog if one.kind == kind and one.target == target)
+
+
+def _problems(
+    hub: Hub,
+    backlog: list[Backlog],
+    sources: list[SourceStatus],
+    outlets: list[DestinationStatus],
+) -> list[str]:
+    found = [
+        f"source {one.name}: {one.failures_in_a_row} polls failed in a row: {one.last_error}"
+        for one in sources
+        if one.failures_in_a_row >= FAILURES_TO_TELL
+    ]
+    found += [
+        f"destination {one.name} is down: {one.last_error}; it is probed, nothing is lost"
+        for one in outlets
+        if one.is_down
+    ]
+    for one in backlog:
+        if one.dead:
+            found.append(
+                f"{one.dead} dead letters ({one.kind} {one.target}): {one.last_error}; "
+                "see 'deskwire dead list', then 'deskwire dead replay'"
+            )
+        known = hub.outlets if one.kind in {"deliver", "reconcile"} else hub.sources
+        if one.target not in known:
+            found.append(
+                f"{one.waiting} pieces of work ({one.kind}) are for {one.target}, "
+                "which the configuration does not define"
+            )
+    return found
+
+
+def _warnings(sources: list[SourceStatus], outlets: list[DestinationStatus]) -> list[str]:
+    found = []
+    for source in sources:
+        if source.set_aside:
+            found.append(
+                f"source {source.name}: {source.set_aside} places set aside, as they could not be "
+                "understood"
+            )
+            found += [
+                f"source {source.name}: record {record} {at or '(all of it)'}: {reason}"
+                for record, at, reason in source.newest_set_aside
+            ]
+    found += [
+        f"destination {one.name}: {one.differing} conversations differ from what was sent"
+        for one in outlets
+        if one.differing
+    ]
+    return found
