@@ -143,8 +143,9 @@ class Courier:
         """µs until which there is nothing to do yet; None: go on."""
         now, delivery = self.hub.now(), state.delivery
         if delivery.intent is not None and delivery.settle_until is None:
-            # Found after a crash: its call may have been the last thing the process did.
-            return self.hub.after(self.outlet.settle_seconds)
+            # Found after a crash: its call may have been the last thing the process did, and may
+            # take as long as one that is waited for.
+            return self.hub.after(self.outlet.timeout_seconds + self.outlet.settle_seconds)
         if delivery.settle_until is not None and now < delivery.settle_until:
             return delivery.settle_until
         if state.waits_until is not None and now < state.waits_until:
