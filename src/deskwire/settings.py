@@ -114,19 +114,45 @@ def load(path: Path) -> Settings:
     if not path.is_file():
         raise Misconfigured(f"{path} is not there; 'deskwire init' writes one to start from")
     try:
-        settings = Settings(**TomlConfigSettingsSource(Settings, path)())
-    except ValidationError as error:
-        lines = [f"{path}: {_place(fault['loc'])}: {_say(fault)}" for fault in error.errors()]
-        raise Misconfigured("\n".join(lines)) from error
-    except ValueError as error:  # not TOML
+        told = TomlConfigSettingsSource(Settings, path)()
+    except ValueError as error:  # not TOML, or not UTF-8
         raise Misconfigured(f"{path}: {error}") from error
-    faults = _cross_check(settings)
-    if faults:
+    settings, faults = _validate(told)
+    if settings is not None:
+        faults += _cross_check(settings)
+    if settings is None or faults:
         raise Misconfigured("\n".join(f"{path}: {fault}" for fault in faults))
     if settings.store.url.startswith("sqlite:///"):
         file = path.parent / settings.store.url.removeprefix("sqlite:///")
         settings.store.url = f"sqlite:///{file.absolute()}"
     return settings
+
+
+def _validate(told: dict[str, Any]) -> tuple[Settings | None, list[str]]:
+    """What can be read of the settings, and the faults of the rest."""
+    try:
+        return Settings(**told), []
+    except ValidationError as error:
+        faults = error.errors()
+    lines = [f"{_place(fault['loc'])}: {_say(fault)}" for fault in faults]
+    for fault in reversed(faults):
+        _prune(told, fault["loc"])
+    try:
+        return Settings(**told), lines
+    except ValidationError:
+        return None, lines
+
+
+def _prune(told: Any, place: tuple[int | str, ...]) -> None:  # noqa: ANN401 - as TOML has it
+    """Take a fault out, so that what is right beside it can be checked further."""
+    inner = told
+    try:
+        for part in place[:-1]:
+            inner = inner[part]
+        del inner[place[-1]]
+    except (KeyError, IndexError, TypeError):
+        if len(place) > 1:
+            _prune(told, place[:-1])  # a key that is missing: without what it is missing from
 
 
 def _place(location: tuple[int | str, ...]) -> str:
