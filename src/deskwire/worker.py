@@ -58,6 +58,7 @@ class Worker:
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._busy: Counter[Lane] = Counter()
         self._gates: dict[str, Gate] = {}
+        self._lanes = _lanes(hub)
 
     async def run(self) -> None:
         """Work until told to stop; then let what is under way end."""
@@ -100,20 +101,10 @@ class Worker:
 
     async def _look(self) -> None:
         """Claim what is due, lane by lane, as far as there is room."""
-        due = await self.hub.read(lambda c: work.due(c, self.hub.now()))
-        for lane in due:
-            room = AT_ONCE.get(lane[0], 0) - self._busy[lane]
-            if room > 0 and self._is_ours(lane):
-                await self._take(lane, room)
+        free = [lane for lane in self._lanes if self._busy[lane] < AT_ONCE[lane[0]]]
+        for lane in await self.hub.read(lambda c: work.due(c, self.hub.now(), free)):
+            await self._take(lane, AT_ONCE[lane[0]] - self._busy[lane])
         await self._release_slots()
-
-    def _is_ours(self, lane: Lane) -> bool:
-        kind, target = lane
-        if kind in CALLS_DESTINATION:
-            return target in self.hub.outlets and not self.hub.outlets[target].is_paused
-        if target not in self.hub.sources:
-            return False
-        return kind != "poll" or not self.hub.sources[target].is_paused
 
     async def _take(self, lane: Lane, room: int) -> None:
         target = lane[1]
@@ -142,7 +133,10 @@ class Worker:
             if opens == 0:
                 return [], []
             room = min(room, opens) if opens > 0 else room
-            if target not in self._gates:
+            gate = self._gates.get(target)
+            if gate is not None and not self.hub.holds(gate.slots[0]):
+                return [], []  # its leases ended; new slots when what is under way has ended, too
+            if gate is None:
                 slots = work.claim(connection, now, "slot", target, outlet.concurrency, lease)
                 if not slots:
                     return [], []  # another process has them all
@@ -257,6 +251,17 @@ class Worker:
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _lanes(hub: Hub) -> list[Lane]:
+    """What this configuration has work for; what is paused is left alone."""
+    sources = [one for one in hub.sources.values() if not one.is_paused]
+    outlets = [one.name for one in hub.outlets.values() if not one.is_paused]
+    return [
+        *(("poll", one.name) for one in sources),
+        *((kind, name) for kind in ("normalise", "fetch") for name in hub.sources),
+        *((kind, name) for kind in ("deliver", "reconcile") for name in outlets),
+    ]
 
 
 def _renew(lease_ids: list[str], until: int, connection: Connection) -> set[str]:

@@ -176,22 +176,21 @@ class Courier:
         """Commit the first intent; None when there is nothing to send, or to look at first."""
         if self._must_look(state):
             return state.delivery.intent
-        step = self._plan(state)
-        if step is None:
+        if self._plan(state) is None:
             return None
-        return await self._write(lambda c: self._intend(c, state, step))
+        return await self._write(lambda c: self._intend(c, state, goes_on=True))
 
     def _plan(self, state: State) -> Step | None:
         return self.destination.plan(state.view, state.ledger, state.target)
 
-    def _intend(self, connection: Connection, state: State, step: Step | None) -> Step | None:
-        """Commit what will be done next, unless the conversation changed: then plan anew."""
+    def _intend(self, connection: Connection, state: State, *, goes_on: bool) -> Step | None:
+        """Commit what will be done next, by the newest that is known of the conversation."""
         seq = work.fence(connection, self.claim)
         if seq != state.seq:
             newest = load(connection, self.hub, self.outlet, self.claim.key)
             assert newest is not None
             state.view, state.ledger, state.seq = newest.view, newest.ledger, newest.seq
-            step = self._plan(state)
+        step = self._plan(state) if goes_on else None
         state.delivery = Delivery(intent=step, verify=state.delivery.verify)
         self._save(connection, state.delivery)
         return step
@@ -275,7 +274,7 @@ class Courier:
                 row = (self.outlet.workspace, "reconcile", self.outlet.name, VERIFY_ALL)
                 work.mark(connection, now, *row)
             state.delivery = Delivery()
-            return self._intend(connection, state, self._plan(state) if goes_on else None)
+            return self._intend(connection, state, goes_on=goes_on)
 
         step = await self._write(commit)
         if lost:

@@ -118,9 +118,13 @@ class Hub:
         """The instant so many seconds from now, in µs."""
         return self.now() + int(seconds * MICROS)
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether this work is still ours."""
+        return self.leases.get(claim.lease_id, 0.0) > time.monotonic()
+
     def check_lease(self, claim: Claim) -> None:
         """LeaseLost when our time for this work is over; asked right before each send."""
-        if self.leases.get(claim.lease_id, 0.0) <= time.monotonic():
+        if not self.holds(claim):
             raise LeaseLost(f"{claim.kind} {claim.target} {claim.key}")
 
     def backoff(self, attempts: int) -> float:

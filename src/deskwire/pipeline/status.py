@@ -68,11 +68,15 @@ def status(connection: Connection, hub: Hub) -> Status:
     remarks = [one for name in hub.workspaces for one in deliveries.remarks(connection, name)]
     return Status(
         problems=_problems(hub, backlog, sources, outlets),
-        warnings=_warnings(sources, outlets)
-        + [f"{one.destination}: {one.key} of {one.conversation_id}: {one.text}" for one in remarks],
+        warnings=_warnings(sources, outlets) + [_remark(one) for one in remarks],
         sources=sources,
         destinations=outlets,
     )
+
+
+def _remark(one: deliveries.Remark) -> str:
+    of = f" of {one.conversation_id}" if one.conversation_id else ""
+    return f"destination {one.destination}: {one.key}{of}: {one.text}"
 
 
 def _source(

@@ -5,9 +5,25 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+    values,
+)
 
 from deskwire.core.errors import LeaseLost
 from deskwire.store import tables
@@ -233,13 +249,26 @@ def bury(connection: Connection, now: int, claim: Claim, error: str) -> None:
     )
 
 
-def due(connection: Connection, now: int) -> list[tuple[str, str]]:
-    """(kind, target) of everything that could be claimed now."""
-    rows = connection.execute(
-        select(W.c.kind, W.c.target)
-        .where(W.c.due_at <= now, _is_free(now), W.c.kind != "slot")
-        .distinct()
+def due(
+    connection: Connection, now: int, lanes: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Those of the lanes (kind, target) in which something could be claimed now."""
+    if not lanes:
+        return []
+    # Asked lane by lane: a DISTINCT over a backlog of 100,000 rows takes 30 ms, this none.
+    asked = (
+        values(column("kind", String), column("target", String), name="asked")
+        .data(list(lanes))
+        .cte()
     )
+    something = (
+        select(literal(1))
+        .where(W.c.kind == asked.c.kind, W.c.target == asked.c.target)
+        .where(W.c.due_at <= now, _is_free(now))
+        .correlate(asked)
+        .limit(1)
+    )
+    rows = connection.execute(select(asked.c.kind, asked.c.target).where(exists(something)))
     return [(row.kind, row.target) for row in rows]
 
 
