@@ -50,7 +50,7 @@ class _Named(BaseModel):
     user: str | None = None
     token: str | None = None
     paused: bool = False
-    timeout_seconds: float = Field(default=3.0, gt=0, le=300)  #: of one call
+    timeout_seconds: float = Field(default=2.0, gt=0, le=60)  #: of one call
 
     @field_validator("user", "token")
     @classmethod
@@ -74,7 +74,7 @@ class DestinationSettings(_Named):
     concurrency: int = Field(default=1, ge=1, le=64)  #: calls at once, over all processes
     notes: bool = False  #: whether internal notes leave
     external_id_prefix: str | dict[str, str] = ""  #: for all sources, or by source
-    settle_seconds: float = Field(default=2.5, ge=0, le=600)  #: from an unclear call to the look
+    settle_seconds: float = Field(default=6.0, ge=0, le=600)  #: from an unclear call to the look
 
 
 class Settings(BaseSettings):

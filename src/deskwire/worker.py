@@ -15,8 +15,9 @@ import aiohttp
 from deskwire.core.errors import DeskwireError, GiveUp, LeaseLost
 from deskwire.core.exchange import authorization
 from deskwire.pipeline.breaker import opening
-from deskwire.pipeline.deliver import Gate, deliver
+from deskwire.pipeline.deliver import deliver
 from deskwire.pipeline.fetch import fetch
+from deskwire.pipeline.gate import Gate
 from deskwire.pipeline.http import Caller
 from deskwire.pipeline.hub import MICROS, Hub, log
 from deskwire.pipeline.normalise import normalise

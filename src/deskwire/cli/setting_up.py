@@ -33,7 +33,7 @@ poll_every_seconds = 10
 destinations = ["our-api"]
 # user = "deskwire"                       # basic authentication; without it, token is a bearer
 # token = "${BIGCHAT_TOKEN}"
-# timeout_seconds = 3                     # of one call
+# timeout_seconds = 2                     # of one call; doubles with each time-out in a row
 # account = "bigchat"                     # half of a conversation's identity; default: the name
 # paused = true
 
@@ -42,7 +42,7 @@ name = "our-api"
 kind = "our_api"
 base_url = "http://127.0.0.1:8266"
 concurrency = 1                           # calls at once: OurAPI does not survive more
-# settle_seconds = 2.5                    # from a call without an answer to looking what it did
+# settle_seconds = 6                      # from a call without an answer to looking what it did
 # external_id_prefix = ""                 # needed when two sources deliver to one OurAPI
 # notes = false                           # whether internal notes leave
 # user, token, timeout_seconds, paused: as on a source

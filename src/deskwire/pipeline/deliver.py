@@ -21,8 +21,10 @@ from deskwire.core.exchange import Http
 from deskwire.core.model import Conversation
 from deskwire.core.view import view
 from deskwire.pipeline.breaker import failed, succeeded
+from deskwire.pipeline.gate import Gate
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
 from deskwire.pipeline.normalise import DETAIL, PERSON
+from deskwire.pipeline.outcome import detail, lost, shows, word
 from deskwire.store import agents, conversations, deliveries, work
 from deskwire.store.db import Connection
 from deskwire.store.deliveries import Attempt, Delivery
@@ -45,31 +47,6 @@ class State(Struct, kw_only=True):
     waits_until: int | None  #: µs; an open fetch may still tell more until then
     has_progress: bool = False
     losses: int = 0  #: how often something confirmed was found gone
-
-
-class Gate:
-    """How many calls to a destination this process may have under way: as many as it holds slots.
-
-    `lease` guards the slots: without them nothing is sent.
-    """
-
-    def __init__(self, slots: list[Claim], silence_seconds: float) -> None:
-        self.slots = slots
-        self._free = asyncio.Semaphore(len(slots))
-        self._silence = silence_seconds
-
-    @asynccontextmanager
-    async def one_call(self, hub: Hub, claim: Claim) -> AsyncIterator[None]:
-        """Wait for a turn; both leases are checked right before the call."""
-        async with self._free:
-            hub.check_lease(claim)
-            hub.check_lease(self.slots[0])
-            try:
-                yield
-            except NoAnswer:
-                # It may still be going on over there; the next call must not meet it.
-                await asyncio.sleep(self._silence)
-                raise
 
 
 async def deliver(hub: Hub, outlet: Outlet, claim: Claim, gate: Gate) -> None:
@@ -110,6 +87,7 @@ class Courier:
     def __init__(self, hub: Hub, outlet: Outlet, claim: Claim, gate: Gate) -> None:
         self.hub, self.outlet, self.claim, self.gate = hub, outlet, claim, gate
         self.destination = outlet.destination
+        self._call_began = 0.0  # monotonic seconds; the wait for a turn is not the call's
         self.log = log.bind(conversation=claim.key, destination=outlet.name)
 
     async def run(self) -> None:
@@ -123,9 +101,13 @@ class Courier:
             return
         step = await self._begin(state)
         while step is not None or self._must_look(state):
+            is_early = self._is_early(state)
             outcome, attempt = await self._attempt(state, step)
             if isinstance(outcome, RetryLater | Unclear | GiveUp):
                 await self._fail(state, step, outcome, attempt)
+                return
+            if is_early and not shows(outcome, step):
+                await self._let_settle(state, attempt)
                 return
             step = await self._confirm(state, outcome, attempt)
             if state.losses > MOST_LOSSES:
@@ -140,32 +122,33 @@ class Courier:
         return await self.hub.read(lambda c: load(c, self.hub, self.outlet, self.claim.key))
 
     def _not_before(self, state: State) -> int | None:
-        """µs until which there is nothing to do yet; None: go on."""
-        now, delivery = self.hub.now(), state.delivery
-        if delivery.intent is not None and delivery.settle_until is None:
-            # Found after a crash: its call may have been the last thing the process did, and may
-            # take as long as one that is waited for.
-            return self.hub.after(self.outlet.timeout_seconds + self.outlet.settle_seconds)
-        if delivery.settle_until is not None and now < delivery.settle_until:
-            return delivery.settle_until
-        if state.waits_until is not None and now < state.waits_until:
-            return state.waits_until
-        return None
+        """µs until which an open fetch may still tell more; None: go on."""
+        waits = state.waits_until is not None and self.hub.now() < state.waits_until
+        return state.waits_until if waits and state.delivery.intent is None else None
 
     async def _postpone(self, state: State, due_at: int) -> None:
-        delivery = state.delivery
-        if delivery.intent is not None:
-            delivery = msgspec.structs.replace(delivery, settle_until=due_at)
-
         def postpone(connection: Connection) -> None:
-            # Somebody may have marked it since: then it is looked at again at once, and waits anew.
             work.release(connection, self.claim, due_at)
-            if delivery.intent is None and work.seq(connection, *self._row()) != state.seq:
+            if work.seq(connection, *self._row()) != state.seq:
+                # It was marked since: it is looked at again at once, and waits anew if it must.
                 work.hasten(connection, self.hub.now(), *self._row())
-            if delivery != state.delivery:
-                self._save(connection, delivery)
 
         await self._write(postpone)
+
+    async def _let_settle(self, state: State, attempt: Attempt) -> None:
+        """It is not there, but it may still come: look again when it must have settled."""
+        attempt = msgspec.structs.replace(attempt, outcome="not there yet")
+
+        def record(connection: Connection) -> None:
+            deliveries.log_attempt(connection, *self._row_of_delivery(), attempt)
+            work.release(connection, self.claim, state.delivery.settle_until)
+
+        await self._write(record)
+
+    def _is_early(self, state: State) -> bool:
+        """Whether what is not there now may still come: only what is there is sure."""
+        settle_until = state.delivery.settle_until
+        return settle_until is not None and self.hub.now() < settle_until
 
     def _must_look(self, state: State) -> bool:
         return state.delivery.verify or (
@@ -174,8 +157,16 @@ class Courier:
 
     async def _begin(self, state: State) -> Step | None:
         """Commit the first intent; None when there is nothing to send, or to look at first."""
+        delivery = state.delivery
+        if delivery.intent is not None and delivery.settle_until is None:
+            # Found after a crash: its call may have been the last thing the process did, and may
+            # take as long as one that is waited for.
+            longest = self.outlet.timeout_seconds + self.outlet.settle_seconds
+            settle_until = self.hub.after(longest)
+            state.delivery = msgspec.structs.replace(delivery, settle_until=settle_until)
+            await self._write(lambda c: self._fenced_save(c, state.delivery))
         if self._must_look(state):
-            return state.delivery.intent
+            return delivery.intent
         if self._plan(state) is None:
             return None
         return await self._write(lambda c: self._intend(c, state, goes_on=True))
@@ -201,7 +192,7 @@ class Courier:
         """One call, or one look; a call for which there is no answer is Unclear."""
         looks = self._must_look(state)
         action = "read_back" if looks else step.action if step else "nothing"
-        began, at = time.monotonic(), self.hub.now()
+        self._call_began, at = time.monotonic(), self.hub.now()
         outcome: Outcome | RetryLater | GiveUp
         try:
             outcome = await (self._look(state) if looks else self._perform(step))
@@ -213,11 +204,17 @@ class Courier:
             at=at,
             action=action,
             key=step.key if step is not None else "",
-            outcome=_word(outcome),
-            detail=_detail(outcome),
-            milliseconds=round((time.monotonic() - began) * 1000),
+            outcome=word(outcome),
+            detail=detail(outcome),
+            milliseconds=round((time.monotonic() - self._call_began) * 1000),
         )
         return outcome, attempt
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with self.gate.one_call(self.hub, self.claim):
+            self._call_began = time.monotonic()
+            yield
 
     @property
     def _http(self) -> Http:
@@ -225,7 +222,7 @@ class Courier:
 
     async def _perform(self, step: Step | None) -> Outcome:
         assert step is not None
-        async with self.gate.one_call(self.hub, self.claim):
+        async with self._turn():
             return await self.destination.perform(step, self._http)
 
     async def _look(self, state: State) -> Learned:
@@ -235,9 +232,9 @@ class Courier:
             return Learned(changes={})
         intent = None if state.delivery.verify else state.delivery.intent
         for second in (False, True):
-            async with self.gate.one_call(self.hub, self.claim):
+            async with self._turn():
                 learned = await look(state.view, state.ledger, state.target, intent, self._http)
-            if second or not _lost(state.ledger, learned):
+            if second or self._is_early(state) or not lost(state.ledger, learned):
                 return learned
             await asyncio.sleep(self.outlet.settle_seconds)
         raise AssertionError
@@ -251,8 +248,8 @@ class Courier:
             assert intent is not None
             refused = msgspec.structs.replace(intent.sent, refused=outcome.reason)
             outcome = Learned(changes={intent.key: refused})
-        lost = _lost(state.ledger, outcome)
-        self._tell(outcome, attempt, lost)
+        gone = lost(state.ledger, outcome)
+        self._tell(outcome, attempt, gone)
         changes = outcome.changes
         ledger = {**state.ledger, **{key: one for key, one in changes.items() if one is not None}}
         state.ledger = {
@@ -261,7 +258,7 @@ class Courier:
             if key not in changes or changes[key] is not None
         }
         state.has_progress = True
-        state.losses += bool(lost)
+        state.losses += bool(gone)
         goes_on = not self.hub.stopping.is_set()
 
         def commit(connection: Connection) -> Step | None:
@@ -270,14 +267,14 @@ class Courier:
             deliveries.learn(connection, now, *self._row_of_delivery(), changes)
             deliveries.log_attempt(connection, *self._row_of_delivery(), attempt)
             succeeded(connection, self.hub, self.outlet)
-            if lost and not was_verifying:
+            if gone and not was_verifying:
                 row = (self.outlet.workspace, "reconcile", self.outlet.name, VERIFY_ALL)
                 work.mark(connection, now, *row)
             state.delivery = Delivery()
             return self._intend(connection, state, goes_on=goes_on)
 
         step = await self._write(commit)
-        if lost:
+        if gone:
             self.hub.wake.set()
         return step
 
@@ -370,6 +367,10 @@ class Courier:
     def _save(self, connection: Connection, delivery: Delivery) -> None:
         deliveries.save(connection, *self._row_of_delivery(), delivery)
 
+    def _fenced_save(self, connection: Connection, delivery: Delivery) -> None:
+        work.fence(connection, self.claim)
+        self._save(connection, delivery)
+
     def _row_of_delivery(self) -> tuple[str, str, str]:
         return self.outlet.workspace, self.outlet.name, self.claim.key
 
@@ -379,7 +380,7 @@ class Courier:
     async def _write(self, function: Callable[[Connection], T]) -> T:
         return await self.hub.write(function)
 
-    def _tell(self, outcome: Learned, attempt: Attempt, lost: list[str]) -> None:
+    def _tell(self, outcome: Learned, attempt: Attempt, gone: list[str]) -> None:
         self.log.info(
             "looked" if attempt.action == "read_back" else "delivered",
             action=attempt.action,
@@ -389,38 +390,5 @@ class Courier:
         )
         if outcome.warning is not None:
             self.log.warning("look at this", warning=outcome.warning)
-        if lost:
-            self.log.warning("the destination forgot", lost=lost[:5], lines=len(lost))
-
-
-def _lost(ledger: Ledger, learned: Learned) -> list[str]:
-    """Lines that were confirmed and are not there any more."""
-    return [
-        key
-        for key, one in learned.changes.items()
-        if one is None and key in ledger and ledger[key].refused is None
-    ]
-
-
-def _word(outcome: Outcome | RetryLater | GiveUp) -> str:
-    match outcome:
-        case Learned():
-            return "confirmed"
-        case Refused():
-            return "refused"
-        case Unclear():
-            return "unclear"
-        case GiveUp():
-            return "given up"
-        case _:
-            return "not done"
-
-
-def _detail(outcome: Outcome | RetryLater | GiveUp) -> str | None:
-    match outcome:
-        case Learned():
-            return outcome.warning
-        case Refused() | Unclear():
-            return outcome.reason
-        case _:
-            return str(outcome)
+        if gone:
+            self.log.warning("the destination forgot", lost=gone[:5], lines=len(gone))

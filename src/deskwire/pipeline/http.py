@@ -11,6 +11,7 @@ from deskwire.core.exchange import Answer, Request, encode
 #: No answer that a desk or a destination gives in its contract comes near this.
 LARGEST_ANSWER = 64 * 1024 * 1024
 CONNECT_SECONDS = 3.0
+LONGEST_TIMEOUT = 60.0  # seconds, for a system that times out again and again
 
 
 class Caller:
@@ -26,36 +27,50 @@ class Caller:
         self._session = session
         self._base_url = URL(base_url.rstrip("/"), encoded=True)
         self._headers = headers
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
-        )
+        self._timeout_seconds = timeout_seconds
+        self._slow = 0  # time-outs in a row
 
     async def __call__(self, request: Request) -> Answer:
         """The answer, whatever its status."""
-        body = None if request.json is None else encode(request.json).encode()
+        began = time.monotonic()
+        sent = None if request.json is None else encode(request.json).encode()
         headers = {**self._headers, **request.headers}
-        if body is not None:
+        if sent is not None:
             headers["Content-Type"] = "application/json"
         try:
             async with self._session.request(
                 request.method,
                 self._url(request),
-                data=body,
+                data=sent,
                 headers=headers,
-                timeout=self._timeout,
+                timeout=aiohttp.ClientTimeout(
+                    total=self._patience(), sock_connect=min(CONNECT_SECONDS, self._timeout_seconds)
+                ),
                 allow_redirects=False,
             ) as response:
-                return Answer(
-                    status=response.status,
-                    body=await _bounded(response),
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                )
+                body = await _bounded(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"cannot connect to {self._base_url}: {_why(error)}") from error
         except (aiohttp.InvalidURL, ValueError) as error:
             raise GiveUp(f"cannot be asked: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise NoAnswer(f"no whole answer from {self._base_url}: {_why(error)}") from error
+
+        if (time.monotonic() - began) * 4 < self._patience():
+            self._slow = max(0, self._slow - 1)
+        return Answer(
+            status=response.status,
+            body=body,
+            headers={name.lower(): value for name, value in response.headers.items()},
+        )
+
+    def _patience(self) -> float:
+        """Seconds for one call: doubled by each time-out until answers come quickly again.
+
+        So a slow system gets its time, and a call that is lost costs little.
+        """
+        longest = max(LONGEST_TIMEOUT, self._timeout_seconds)
+        return min(self._timeout_seconds * 2.0 ** min(self._slow, 10), longest)
 
     def _url(self, request: Request) -> URL:
         path = request.path

@@ -52,7 +52,7 @@ class Source(Struct, frozen=True, kw_only=True):
     base_url: str
     destinations: tuple[str, ...] = ()
     is_paused: bool = False
-    timeout_seconds: float = 3.0  #: of one call
+    timeout_seconds: float = 2.0  #: of one call; longer after each time-out
     workspace: str = "main"
 
 
@@ -69,8 +69,8 @@ class Outlet(Struct, frozen=True, kw_only=True):
     is_paused: bool = False
     with_notes: bool = False
     external_id_prefix: dict[str, str] = {}  #: by source
-    timeout_seconds: float = 3.0  #: of one call
-    settle_seconds: float = 2.5  #: from "may have been done" to looking whether it was
+    timeout_seconds: float = 2.0  #: of one call; longer after each time-out
+    settle_seconds: float = 6.0  #: from "may have been done" to looking whether it was
     options: dict[str, object] = {}
     workspace: str = "main"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from deskwire.core.errors import RetryLater
-from deskwire.pipeline.deliver import VERIFY_ALL, Gate
+from deskwire.pipeline.deliver import VERIFY_ALL
+from deskwire.pipeline.gate import Gate
 from deskwire.pipeline.hub import Hub, Outlet, log
 from deskwire.store import deliveries, work
 from deskwire.store.db import Connection

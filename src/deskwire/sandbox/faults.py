@@ -32,7 +32,7 @@ class Faults:
 
     probability: float = 0.0  #: of a fault, for each request
     seed: int = 0  #: read once
-    delay_seconds: float = 30.0
+    delay_seconds: float = 5.0  #: past the hub's time-out, and an effect before it has settled
     late_seconds: float = 0.3  #: the longest time from the cut to the effect in `cut_late`
     kinds: Sequence[str] = ALL
     retry_after_seconds: int = 1

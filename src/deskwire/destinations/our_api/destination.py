@@ -230,19 +230,11 @@ def _done(step: Step, remote_id: str | None) -> Learned:
 
 
 async def _perform_agent(step: Step, http: Http) -> Outcome:
-    email, name = step.sent.payload["email"] or "", step.sent.payload["name"] or ""
     agents = await _get(http, "/agents", list[RemoteAgent])
-    same = [one for one in agents if one.email.strip().casefold() == email.casefold()]
-    if same:
-        same.sort(key=lambda one: (one.email != email, one.agent_id))
-        note = f"{len(same)} agents there bear {email}; took {same[0].email}"
-        return Learned(
-            changes={
-                step.key: msgspec.structs.replace(
-                    step.sent, remote_id=same[0].agent_id, note=note if len(same) > 1 else None
-                )
-            }
-        )
+    found = _adopt(step, agents)
+    if found is not None:
+        return Learned(changes={step.key: found})
+    email, name = step.sent.payload["email"], step.sent.payload["name"] or ""
     # A name that is taken by another e-mail address is another person.
     is_taken = any(one.name.strip().casefold() == name.casefold() for one in agents)
     body = {"name": f"{name} ({email})" if is_taken else name, "email": email}
@@ -252,12 +244,24 @@ async def _perform_agent(step: Step, http: Http) -> Outcome:
     return _outcome(step, answer)
 
 
+def _adopt(step: Step, agents: list[RemoteAgent]) -> Sent | None:
+    """The agent there who bears the e-mail address, in whatever case; never by name."""
+    email = step.sent.payload["email"] or ""
+    same = [one for one in agents if one.email.strip().casefold() == email.casefold()]
+    if not same:
+        return None
+    same.sort(key=lambda one: (one.email != email, one.agent_id))
+    note = f"{len(same)} agents there bear {email}; took {same[0].email}" if same[1:] else None
+    return msgspec.structs.replace(step.sent, remote_id=same[0].agent_id, note=note)
+
+
 async def read_back(
     view: Conversation, ledger: Ledger, target: Target, step: Step | None, http: Http
 ) -> Learned:
     """What is there: for a message its chat's messages, otherwise all that belongs to the chat."""
     if step is not None and step.action == "agent":
-        return Learned(changes={})  # it looks before it creates
+        agent = _adopt(step, await _get(http, "/agents", list[RemoteAgent]))
+        return Learned(changes={} if agent is None else {step.key: agent})
     held = ledger.get(CHAT)
     if step is not None and step.action == "post_message" and held is not None:
         found = await _messages(view, ledger, target, held.remote_id or "", http)

@@ -1,0 +1,47 @@
+"""What an outcome means, and how it is told."""
+
+from __future__ import annotations
+
+from deskwire.core.destination import Learned, Ledger, Outcome, Refused, Step, Unclear
+from deskwire.core.errors import GiveUp, RetryLater
+
+
+def lost(ledger: Ledger, learned: Learned) -> list[str]:
+    """Lines that were confirmed and are not there any more."""
+    return [
+        key
+        for key, one in learned.changes.items()
+        if one is None and key in ledger and ledger[key].refused is None
+    ]
+
+
+def shows(learned: Outcome, step: Step | None) -> bool:
+    """Whether a look found what the step was to make."""
+    if step is None or not isinstance(learned, Learned):
+        return step is None
+    found = learned.changes.get(step.key)
+    return found is not None and found.payload == step.sent.payload
+
+
+def word(outcome: Outcome | RetryLater | GiveUp) -> str:
+    match outcome:
+        case Learned():
+            return "confirmed"
+        case Refused():
+            return "refused"
+        case Unclear():
+            return "unclear"
+        case GiveUp():
+            return "given up"
+        case _:
+            return "not done"
+
+
+def detail(outcome: Outcome | RetryLater | GiveUp) -> str | None:
+    match outcome:
+        case Learned():
+            return outcome.warning
+        case Refused() | Unclear():
+            return outcome.reason
+        case _:
+            return str(outcome)
