@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import aiohttp
 from yarl import URL
 
@@ -54,8 +56,8 @@ class Caller:
         except (aiohttp.InvalidURL, ValueError) as error:
             raise GiveUp(f"cannot be asked: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._slow += isinstance(error, TimeoutError)
             raise NoAnswer(f"no whole answer from {self._base_url}: {_why(error)}") from error
-
         if (time.monotonic() - began) * 4 < self._patience():
             self._slow = max(0, self._slow - 1)
         return Answer(
