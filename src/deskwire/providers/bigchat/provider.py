@@ -208,6 +208,13 @@ def _instant(seconds: int, record: Record) -> datetime:
     return instant
 
 
+def _data(event: Event, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(event.data, type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"data of {event.event_name}: {error}") from error
+
+
 def _start(event: Event, at: str, happened_at: datetime, _record: Record) -> ConversationFacts:
     return ConversationFacts(
         at=at,
@@ -228,7 +235,7 @@ def _end(event: Event, at: str, happened_at: datetime, _record: Record) -> Conve
 
 
 def _message(event: Event, at: str, happened_at: datetime, record: Record) -> ConversationFacts:
-    data = msgspec.json.decode(event.data, type=MessageData)
+    data = _data(event, MessageData)
     by_customer = data.sender == "customer"
     customer = {CUSTOMER: ParticipantFacts(role="customer")} if by_customer else {}
     message = MessageFacts(
@@ -248,7 +255,7 @@ def _message(event: Event, at: str, happened_at: datetime, record: Record) -> Co
 
 
 def _transfer(event: Event, at: str, happened_at: datetime, record: Record) -> ConversationFacts:
-    data = msgspec.json.decode(event.data, type=TransferData)
+    data = _data(event, TransferData)
     assignment = AssignmentFacts(
         agent=str(data.new_advisor_id),
         previous_agent=str(data.old_advisor_id),
