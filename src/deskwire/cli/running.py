@@ -73,7 +73,7 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
     if "worker" in roles:
         tasks.append(asyncio.create_task(Worker(hub).run()))
     if "web" in roles:
-        tasks.append(asyncio.create_task(_serve(hub, host, port)))
+        tasks.append(asyncio.create_task(serve_web(hub, host, port)))
     log.info("started", roles=sorted(roles), sources=[*hub.sources], destinations=[*hub.outlets])
     await asyncio.wait(
         [*tasks, asyncio.create_task(hub.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -83,7 +83,8 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
     log.info("stopped")
 
 
-async def _serve(hub: Hub, host: str, port: int) -> None:
+async def serve_web(hub: Hub, host: str, port: int) -> None:
+    """Answer HTTP until the hub stops; Misconfigured when the address is not to be had."""
     if not is_loopback(host):
         message = f"host {host}: without API keys the hub answers on a loopback address only"
         raise Misconfigured(message)

@@ -1,0 +1,120 @@
+"""Looking what OurAPI holds, when nobody knows whether a call had its effect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import quote
+
+import msgspec
+
+from deskwire.core.destination import Learned, Ledger, Payload, Sent, Step, Target
+from deskwire.core.exchange import Http, Request
+from deskwire.core.model import Conversation
+from deskwire.destinations.our_api.lines import (
+    CHAT,
+    chat_id_of,
+    deliverable,
+    is_message,
+    message_key,
+    message_line,
+)
+from deskwire.destinations.our_api.wire import (
+    RemoteAgent,
+    RemoteChat,
+    RemoteMessage,
+    get,
+    read,
+)
+
+
+async def read_back(
+    view: Conversation, ledger: Ledger, target: Target, step: Step | None, http: Http
+) -> Learned:
+    """What is there: for a message its chat's messages, otherwise all that belongs to the chat."""
+    if step is not None and step.action == "agent":
+        agent = adopted(step.sent, await get(http, "/agents", list[RemoteAgent]))
+        return Learned(changes={} if agent is None else {step.key: agent})
+    candidates = _candidates(view, ledger, target, step)
+    held = ledger.get(CHAT)
+    if step is not None and step.action == "post_message" and held is not None:
+        found = await _messages(ledger, candidates, held.remote_id or "", http)
+        if found is not None:
+            return Learned(changes=found)
+    external_id = chat_id_of(view, target)
+    chats = await get(http, f"/chats?external_id={quote(external_id, safe='')}", list[RemoteChat])
+    chat = next((one for one in chats if one.external_id == external_id), None)
+    if chat is None:
+        return await _all_lost(ledger, http)
+    changes = await _messages(ledger, candidates, chat.chat_id, http) or {}
+    return Learned(changes={CHAT: Sent(payload=chat.payload(), remote_id=chat.chat_id)} | changes)
+
+
+async def remembers(_key: str, sent: Sent, http: Http) -> bool:
+    """Whether a chat that was confirmed is still there."""
+    answer = await http(Request(method="GET", path=f"/chats/{sent.remote_id}"))
+    if answer.status == 404:
+        return False
+    read(answer, RemoteChat)
+    return True
+
+
+def adopted(line: Sent, agents: list[RemoteAgent]) -> Sent | None:
+    """The agent there who bears the e-mail address, in whatever case; never by name."""
+    email = line.payload["email"] or ""
+    same = [one for one in agents if one.email.strip().casefold() == email.casefold()]
+    if not same:
+        return None
+    same.sort(key=lambda one: (one.email != email, one.agent_id))
+    note = f"{len(same)} agents there bear {email}; took {same[0].email}" if same[1:] else None
+    return msgspec.structs.replace(line, remote_id=same[0].agent_id, note=note)
+
+
+async def _all_lost(ledger: Ledger, http: Http) -> Learned:
+    """The chat is not there, and so none of its messages; which agents are, is looked up."""
+    agents = {one.agent_id for one in await get(http, "/agents", list[RemoteAgent])}
+    gone = [key for key, one in ledger.items() if one.is_shared and one.remote_id not in agents]
+    mine = [key for key, one in ledger.items() if not one.is_shared and not one.refused]
+    return Learned(changes=dict.fromkeys([*gone, *mine]))
+
+
+def _candidates(
+    view: Conversation, ledger: Ledger, target: Target, step: Step | None
+) -> dict[str, Sent]:
+    """Messages that were never confirmed and may be there: first the one of the step, as sent."""
+    found = {} if step is None or not is_message(step.key) else {step.key: step.sent}
+    for message in deliverable(view, target):
+        found.setdefault(message_key(message), message_line(message, ledger, target))
+    return {key: sent for key, sent in found.items() if key not in ledger}
+
+
+async def _messages(
+    ledger: Ledger, candidates: dict[str, Sent], chat_id: str, http: Http
+) -> dict[str, Sent | None] | None:
+    """Which of our messages the chat holds, by counts of equal ones; None: no such chat.
+
+    The ledger's come first, then the candidates in their order.
+    """
+    answer = await http(Request(method="GET", path=f"/chats/{quote(chat_id, safe='')}/messages"))
+    if answer.status == 404:
+        return None
+    there = Counter(_identity(one.payload()) for one in read(answer, list[RemoteMessage]))
+    changes: dict[str, Sent | None] = {}
+    for key, sent in ledger.items():
+        if is_message(key) and not sent.refused and not _take(there, sent):
+            changes[key] = None
+    changes |= {key: sent for key, sent in candidates.items() if _take(there, sent)}
+    return changes
+
+
+Identity = tuple[str | None, str | None, str | None]
+
+
+def _identity(payload: Payload) -> Identity:
+    return payload["sent_at"], payload["text"], payload["agent_id"]
+
+
+def _take(there: Counter[Identity], sent: Sent) -> bool:
+    """Whether one more like this is there; it is not counted again."""
+    identity = _identity(sent.payload)
+    there[identity] -= 1
+    return there[identity] >= 0

@@ -1,0 +1,141 @@
+"""The configuration file: what is read, and what is said of its faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deskwire import settings
+from deskwire.cli.setting_up import TEMPLATE
+from deskwire.core.errors import Misconfigured
+
+WHOLE = """
+[[source]]
+name = "bigchat"
+provider = "bigchat"
+base_url = "http://127.0.0.1:1"
+destinations = ["our-api"]
+
+[[destination]]
+name = "our-api"
+kind = "our_api"
+base_url = "http://127.0.0.1:2"
+"""
+
+
+def load(folder: Path, text: str) -> settings.Settings:
+    file = folder / "deskwire.toml"
+    file.write_text(text)
+    return settings.load(file)
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(Misconfigured) as raised:
+        load(folder, text)
+    return [line.split("deskwire.toml: ")[1] for line in str(raised.value).splitlines()]
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    read = load(tmp_path, WHOLE)
+    assert (read.source[0].poll_every_seconds, read.destination[0].concurrency) == (10.0, 1)
+
+
+def test_the_database_is_beside_the_file(tmp_path: Path) -> None:
+    assert load(tmp_path, WHOLE).store.url == f"sqlite:///{tmp_path}/deskwire.db"
+
+
+def test_a_path_from_the_root_stays_as_it_is(tmp_path: Path) -> None:
+    text = f'[store]\nurl = "sqlite:///{tmp_path}/other/x.db"\n{WHOLE}'
+    assert load(tmp_path, text).store.url == f"sqlite:///{tmp_path}/other/x.db"
+
+
+def test_the_environment_overrides_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESKWIRE_SERVER__PORT", "8123")
+    assert load(tmp_path, WHOLE).server.port == 8123
+
+
+def test_a_secret_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BIGCHAT_TOKEN", "s3cret")
+    text = WHOLE.replace("base_url", 'token = "${BIGCHAT_TOKEN}"\nbase_url', 1)
+    assert load(tmp_path, text).source[0].token == "s3cret"
+
+
+def test_a_secret_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = WHOLE.replace("base_url", 'token = "${NO_SUCH_TOKEN}"\nbase_url', 1)
+    assert faults(tmp_path, text) == [
+        "source[1].token: the environment has no variable NO_SUCH_TOKEN"
+    ]
+
+
+def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
+    text = """
+        [server]
+        port = 80000
+        [[sorce]]
+        name = "x"
+        [[source]]
+        name = "one"
+        provider = "bigchatt"
+        base_url = "http://127.0.0.1:1"
+        destinations = ["nowhere"]
+        [[source]]
+        name = "one"
+        provider = "bigchat"
+        pol_every_seconds = 1
+        [[destination]]
+        kind = "our_api"
+        base_url = "ftp://x"
+    """
+    assert faults(tmp_path, text) == [
+        "server.port: Input should be less than or equal to 65535",
+        "destination[1].name: is required",
+        "destination[1].base_url: String should match pattern '^(https?://\\S+)?$'",
+        "sorce: there is no such key; is it misspelt?",
+        "source 'one' is there twice",
+        "source 'one': provider 'bigchatt' is unknown; there are: bigchat",
+        "source 'one': there is no key 'pol_every_seconds'; is it misspelt?",
+        "source 'one': base_url is required",
+        "source 'one': no [[destination]] defines 'nowhere'",
+    ]
+
+
+def test_what_is_no_toml_is_said_with_its_line(tmp_path: Path) -> None:
+    assert "line 2" in faults(tmp_path, "[store]\nurl = sqlite")[0]
+
+
+def test_a_file_that_is_not_there_is_named_with_the_way_to_one(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="'deskwire init' writes one"):
+        settings.load(tmp_path / "deskwire.toml")
+
+
+SECOND_SOURCE = """
+[[source]]
+name = "other"
+provider = "bigchat"
+base_url = "http://127.0.0.1:3"
+destinations = ["our-api"]
+"""
+
+
+def test_two_sources_into_one_destination_need_prefixes(tmp_path: Path) -> None:
+    assert "need an external_id_prefix each" in faults(tmp_path, WHOLE + SECOND_SOURCE)[0]
+
+
+def test_with_a_prefix_for_one_of_them_they_can_share_it(tmp_path: Path) -> None:
+    text = WHOLE + 'external_id_prefix = { other = "o-" }\n' + SECOND_SOURCE
+    hub = settings.open_hub(load(tmp_path, text))
+    hub.database.close()
+    assert hub.outlets["our-api"].external_id_prefix == {"bigchat": "", "other": "o-"}
+
+
+def test_the_template_of_init_is_a_whole_configuration(tmp_path: Path) -> None:
+    assert [one.name for one in load(tmp_path, TEMPLATE).source] == ["bigchat"]
+
+
+def test_a_database_that_is_not_there_yet_is_refused_by_name(tmp_path: Path) -> None:
+    text = f'[store]\nurl = "postgresql://x@y/z"\n{WHOLE}'
+    with pytest.raises(Misconfigured, match="only sqlite"):
+        settings.open_hub(load(tmp_path, text))
