@@ -60,6 +60,7 @@ class Unclear(Struct, frozen=True, kw_only=True):
     """It may or may not have been done: look before doing anything else."""
 
     reason: str
+    may_be_done: bool = True  #: False: certainly not, but what we believe to be there is not so
 
 
 #: NotSent, raised, says "certainly not done, try again"; NoAnswer is the same as Unclear.

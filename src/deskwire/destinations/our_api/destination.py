@@ -158,7 +158,9 @@ def _outcome(step: Step, answer: Answer) -> Outcome:
     if answer.status == 400 and step.uses is not None and "agent" in what.casefold():
         return Learned(changes={step.uses: None}, warning=f"the agent is gone: {what}")
     # 404 says "taken" on a POST of a chat, and "forgotten" on everything else: look which.
-    if answer.status in {404, 408, 409} or answer.status >= 500:
+    if answer.status in {404, 409}:
+        return Unclear(reason=what, may_be_done=False)
+    if answer.status == 408 or answer.status >= 500:
         return Unclear(reason=what)
     raise_if_not_now(answer)
     return Refused(reason=what)

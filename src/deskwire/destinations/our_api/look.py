@@ -45,8 +45,9 @@ async def read_back(
     chat = next((one for one in chats if one.external_id == external_id), None)
     if chat is None:
         return await _all_lost(ledger, http)
-    changes = await _messages(ledger, candidates, chat.chat_id, http) or {}
-    return Learned(changes={CHAT: Sent(payload=chat.payload(), remote_id=chat.chat_id)} | changes)
+    messages = await _messages(ledger, candidates, chat.chat_id, http) or {}
+    line = Sent(payload=chat.payload(), remote_id=chat.chat_id)
+    return Learned(changes={CHAT: line, **messages})
 
 
 async def remembers(_key: str, sent: Sent, http: Http) -> bool:

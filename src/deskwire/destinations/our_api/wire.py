@@ -59,9 +59,12 @@ class RemoteMessage(Struct):
 def _instant(shown: str | int | None) -> str | None:
     if shown is None:
         return None
-    if isinstance(shown, str):
-        return rfc3339(parse_instant(shown))
-    return rfc3339(datetime.fromtimestamp(shown, UTC))
+    try:
+        if isinstance(shown, str):
+            return rfc3339(parse_instant(shown))
+        return rfc3339(datetime.fromtimestamp(shown, UTC))
+    except (ValueError, OverflowError, OSError) as error:
+        raise NoAnswer(f"not an instant: {shown!r}") from error
 
 
 async def get(http: Http, path: str, kind: type[T]) -> T:
