@@ -87,7 +87,8 @@ class Database:
                 with self.engine.connect().execution_options(is_writer=True) as connection:
                     self._write_group(connection, job, done)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers get it
-                for result, _ in done:
+                # The first one too where not even BEGIN worked, and so `done` is empty.
+                for result in {job[1], *(result for result, _ in done)}:
                     result.set_exception(_classed(error))
                 continue
             for result, value in done:
