@@ -130,3 +130,36 @@ def test_a_writer_that_cannot_even_begin_tells_its_caller(tmp_path: Path) -> Non
     with pytest.raises(RetryLater):
         database.submit(adding(1)).result(timeout=30)
     database.close()
+
+
+def test_a_caller_that_goes_away_does_not_stop_the_writer(tmp_path: Path) -> None:
+    database = opened(tmp_path)
+
+    go_on = blocked(database)
+    gone, stays = database.submit(adding("gone")), database.submit(adding("stays"))
+    assert gone.cancel()
+    go_on.set()
+
+    assert stays.result(timeout=30) == "stays"
+    assert database.submit(adding("next")).result(timeout=30) == "next"
+    assert values(tmp_path) == ["stays", "next"]
+    database.close()
+
+
+def test_what_has_begun_cannot_be_cancelled(tmp_path: Path) -> None:
+    database = opened(tmp_path)
+    go_on, started = threading.Event(), threading.Event()
+
+    def wait(connection: Connection) -> object:
+        started.set()
+        assert go_on.wait(30)
+        return adding("begun")(connection)
+
+    begun = database.submit(wait)
+    assert started.wait(30)
+    assert not begun.cancel()
+    go_on.set()
+
+    assert begun.result(timeout=30) == "begun"
+    assert database.submit(adding("next")).result(timeout=30) == "next"
+    database.close()

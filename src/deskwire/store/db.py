@@ -81,7 +81,7 @@ class Database:
         self.engine.dispose()
 
     def _write_groups(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._take(wait=True)) is not None:
             done: list[tuple[Future[Any], Any]] = []
             try:
                 with self.engine.connect().execution_options(is_writer=True) as connection:
@@ -97,6 +97,16 @@ class Database:
                 else:
                     result.set_result(value)
 
+    def _take(self, *, wait: bool) -> Job | None:
+        """The next job, which nobody can cancel any more; None: the database is to be closed.
+
+        queue.Empty where none waits.
+        """
+        while (job := self._jobs.get(block=wait)) is not None:
+            if job[1].set_running_or_notify_cancel():
+                return job
+        return None
+
     def _write_group(
         self, connection: Connection, job: Job | None, done: list[tuple[Future[Any], Any]]
     ) -> None:
@@ -109,7 +119,7 @@ class Database:
                 if time.monotonic() > until:
                     return
                 try:
-                    job = self._jobs.get_nowait()
+                    job = self._take(wait=False)
                 except queue.Empty:
                     return
             self._jobs.put(None)  # close() came in the middle of a group
