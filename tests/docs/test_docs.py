@@ -211,11 +211,10 @@ def test_every_page_is_reached_from_the_readme() -> None:
     while found:
         page = found.pop()
         reached.add(page)
-        targets = {
-            (page.parent / link.partition("#")[0]).resolve()
-            for link in LINK.findall(FENCE.sub("", page.read_text()))
-        }
-        found |= {one for one in targets if one.suffix == ".md" and one.exists()} - reached
+        for link in LINK.findall(FENCE.sub("", page.read_text())):
+            target = (page.parent / link.partition("#")[0]).resolve()
+            below = target.glob("*.md") if target.is_dir() else [target]
+            found |= {one for one in below if one in PAGES} - reached
 
     assert {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - reached == set()
 
