@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from deskwire import settings
 from deskwire.pipeline.hub import Hub, Timing
@@ -23,8 +24,17 @@ from deskwire.store import schema
 from deskwire.worker import Worker
 from tests.faults.oracle import observe
 
+# Crashes are common here, and rich's picture of one takes longer than the test.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
+
 #: Only so that a test which would never end does end.
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 60.0
 MICROS = 1_000_000
 T0 = 1_767_261_600  #: 1 January 2026, 10:00 UTC, in Unix seconds
 
@@ -41,6 +51,7 @@ FAST = Timing(
     renew=0.5,
     look=0.01,
     silence=0.01,
+    doubt=0.02,
     backoff_first=0.01,
     backoff_most=0.1,
     fetch_wait=30.0,
