@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -44,6 +45,8 @@ SELECT EXISTS (SELECT 1 FROM sources WHERE polled_at > ?),
     (SELECT count(*) FROM work
      WHERE dead_at IS NULL AND kind NOT IN ('poll', 'slot') AND key != 'watch')
 """
+
+RUN = ("-m", "deskwire.cli", "run", "--port", "0", "--config")
 
 #: So short that nothing waits.
 FAST = Timing(
@@ -178,6 +181,21 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         hub.wake.set()
         await worker
         hub.database.close()
+
+
+@asynccontextmanager
+async def process(stage: Stage) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The hub as a process of its own, which ends with a kill at the latest."""
+    with (stage.folder / "hub.log").open("ab") as log:
+        hub = await asyncio.create_subprocess_exec(
+            sys.executable, *RUN, str(stage.config), stdout=log, stderr=log
+        )
+    try:
+        yield hub
+    finally:
+        if hub.returncode is None:
+            hub.kill()
+        await hub.wait()
 
 
 async def until(is_true: Callable[[], bool]) -> None:

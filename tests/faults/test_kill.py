@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -18,11 +15,9 @@ from deskwire.sandbox.faults import Faults
 from deskwire.sandbox.ourapi import OurAPI
 from deskwire.sandbox.run import serve
 from tests.faults.oracle import Verdict, judge
-from tests.stage import MICROS, QUIET, Stage, until
+from tests.stage import MICROS, QUIET, Stage, process, until
 
 FAULTY = 0.36  # of the calls, on both sides
-
-RUN = ("-m", "deskwire.cli", "run", "--port", "0", "--config")
 
 
 def faulty_stage(folder: Path, seed: int) -> Stage:
@@ -31,21 +26,6 @@ def faulty_stage(folder: Path, seed: int) -> Stage:
 
     bigchat = BigChat(seed, faults(seed), events_per_second=6.0)
     return Stage(folder, bigchat, OurAPI(seed, faults(seed + 1)))
-
-
-@asynccontextmanager
-async def process(stage: Stage) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The hub as a process of its own, which ends with a kill at the latest."""
-    with (stage.folder / "hub.log").open("ab") as log:
-        hub = await asyncio.create_subprocess_exec(
-            sys.executable, *RUN, str(stage.config), stdout=log, stderr=log
-        )
-    try:
-        yield hub
-    finally:
-        if hub.returncode is None:
-            hub.kill()
-        await hub.wait()
 
 
 async def kill_often(stage: Stage, random: Random, kills: int) -> None:
