@@ -230,20 +230,22 @@ class Courier:
         look = self.destination.read_back
         if look is None:
             return Learned(changes={})
-        intent = None if state.delivery.verify else state.delivery.intent
+        intent = state.delivery.intent  # None: all of it is verified
         for second in (False, True):
             async with self._turn():
                 learned = await look(state.view, state.ledger, state.target, intent, self._http)
             if second or self._is_early(state) or not lost(state.ledger, learned):
                 return learned
-            await asyncio.sleep(self.outlet.settle_seconds)
+            await asyncio.sleep(self.hub.timing.doubt)
         raise AssertionError
 
     async def _confirm(
         self, state: State, outcome: Learned | Refused, attempt: Attempt
     ) -> Step | None:
         """Store what is known now, and in the same commit what will be done next."""
-        intent, was_verifying = state.delivery.intent, state.delivery.verify
+        intent = state.delivery.intent
+        was_verifying = state.delivery.verify and intent is None
+        must_verify = state.delivery.verify and intent is not None  # first what was begun, then all
         if isinstance(outcome, Refused):
             assert intent is not None
             refused = msgspec.structs.replace(intent.sent, refused=outcome.reason)
@@ -251,15 +253,11 @@ class Courier:
         gone = lost(state.ledger, outcome)
         self._tell(outcome, attempt, gone)
         changes = outcome.changes
-        ledger = {**state.ledger, **{key: one for key, one in changes.items() if one is not None}}
-        state.ledger = {
-            key: one
-            for key, one in ledger.items()
-            if key not in changes or changes[key] is not None
-        }
+        known = {**state.ledger, **changes}
+        state.ledger = {key: one for key, one in known.items() if one is not None}
         state.has_progress = True
         state.losses += bool(gone)
-        goes_on = not self.hub.stopping.is_set()
+        goes_on = not self.hub.stopping.is_set() and not must_verify
 
         def commit(connection: Connection) -> Step | None:
             now = self.hub.now()
@@ -270,7 +268,7 @@ class Courier:
             if gone and not was_verifying:
                 row = (self.outlet.workspace, "reconcile", self.outlet.name, VERIFY_ALL)
                 work.mark(connection, now, *row)
-            state.delivery = Delivery()
+            state.delivery = Delivery(verify=must_verify)
             return self._intend(connection, state, goes_on=goes_on)
 
         step = await self._write(commit)
@@ -291,8 +289,8 @@ class Courier:
         due_at = self.hub.after(max(self.hub.backoff(attempts), wish or 0.0))
         delivery = state.delivery
         if isinstance(outcome, Unclear):
-            settle_until = self.hub.after(self.outlet.settle_seconds)
-            due_at = max(due_at, settle_until)
+            wait = self.outlet.settle_seconds if outcome.may_be_done else 0.0
+            settle_until = self.hub.after(wait)
             delivery = Delivery(intent=step, settle_until=settle_until, verify=delivery.verify)
         elif not self._must_look(state):
             delivery = Delivery(verify=delivery.verify)  # certainly not done

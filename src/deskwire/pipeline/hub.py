@@ -31,6 +31,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     renew: float = 5.0  #: how often leases are prolonged
     look: float = 0.25  #: how often the work table is looked at when nothing wakes the worker
     silence: float = 0.25  #: after a call that got no answer: it may still be going on over there
+    doubt: float = 1.0  #: between two looks that must agree that something is gone
     backoff_first: float = 0.5
     backoff_most: float = 600.0
     give_up: float = 75 * 3600.0

@@ -82,6 +82,8 @@ def _next_message(
     uses = None if author is None else agent_key(author, target)
     if author is not None and uses not in ledger:
         return _agent_step(author, target)
+    if uses is not None and ledger[uses].refused is not None:
+        return None  # nor can a customer be made of an agent whom OurAPI refuses
     return Step(
         action="post_message",
         key=message_key(message),

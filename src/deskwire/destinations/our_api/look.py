@@ -103,8 +103,8 @@ async def _messages(
     for key, sent in ledger.items():
         if is_message(key) and not sent.refused and not _take(there, sent):
             changes[key] = None
-    changes |= {key: sent for key, sent in candidates.items() if _take(there, sent)}
-    return changes
+    found = {key: sent for key, sent in candidates.items() if _take(there, sent)}
+    return {**changes, **found}
 
 
 Identity = tuple[str | None, str | None, str | None]
