@@ -198,8 +198,8 @@ async def process(stage: Stage) -> AsyncIterator[asyncio.subprocess.Process]:
         await hub.wait()
 
 
-async def until(is_true: Callable[[], bool]) -> None:
+async def until(is_true: Callable[[], bool], patience: float = PATIENCE_SECONDS) -> None:
     """Wait for something to become true."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(patience):
         while not is_true():  # noqa: ASYNC110 - it waits for another process, or a service's state
             await asyncio.sleep(0.02)

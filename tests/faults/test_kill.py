@@ -35,14 +35,14 @@ async def kill_often(stage: Stage, random: Random, kills: int) -> None:
             assert hub.returncode is None
 
 
-async def calm_down(stage: Stage) -> None:
+async def calm_down(stage: Stage, patience: float = 60.0) -> None:
     """No more faults, no more news: what is on the disk is brought to its end."""
     stage.bigchat.events_per_second = 0.0
     stage.bigchat.error_rate = stage.bigchat.faults.probability = 0.0
     stage.our_api.faults.probability = 0.0
     async with process(stage) as hub:
         calm_at = time.time() * MICROS
-        await until(lambda: stage.rows(QUIET, calm_at) == [(1, 0)])
+        await until(lambda: stage.rows(QUIET, calm_at) == [(1, 0)], patience)
         hub.send_signal(signal.SIGTERM)
         assert await hub.wait() == 0
 
@@ -59,7 +59,7 @@ def killed(stage: Stage, seed: int, kills: int) -> None:
         async with stage.open(poll_every_seconds=1, settle_seconds=0.7):
             stage.hub().database.close()
             await kill_often(stage, Random(seed), kills)
-            await calm_down(stage)
+            await calm_down(stage, 60.0 + 10.0 * kills)
 
     asyncio.run(run())
     check(stage)
