@@ -12,4 +12,4 @@ settings.register_profile(
     max_examples=10_000,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("soak" if os.environ.get("DESKWIRE_SOAK") else "default")
+settings.load_profile("soak" if os.environ.get("DESKWIRE_SOAK") == "1" else "default")

@@ -55,6 +55,22 @@ def test_the_environment_overrides_a_key(tmp_path: Path, monkeypatch: pytest.Mon
     assert load(tmp_path, WHOLE).server.port == 8123
 
 
+def test_the_environment_overrides_a_key_of_a_source_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESKWIRE_DESTINATION__OUR_API__CONCURRENCY", "3")
+    assert load(tmp_path, WHOLE).destination[0].concurrency == 3
+
+
+def test_a_variable_that_fits_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESKWIRE_SOURCE__BIGCHATT__TOKEN", "x")
+    assert faults(tmp_path, WHOLE) == [
+        "DESKWIRE_SOURCE__BIGCHATT__TOKEN in the environment fits no key"
+    ]
+
+
 def test_a_secret_comes_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

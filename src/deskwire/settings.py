@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
 
 from deskwire import destinations, providers
 from deskwire.core.errors import Misconfigured
@@ -77,29 +73,14 @@ class DestinationSettings(_Named):
     settle_seconds: float = Field(default=6.0, ge=0, le=600)  #: from an unclear call to the look
 
 
-class Settings(BaseSettings):
-    """All of `deskwire.toml`; `DESKWIRE_STORE__URL=…` overrides a key."""
+class Settings(BaseModel):
+    """All of `deskwire.toml`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="DESKWIRE_", env_nested_delimiter="__", extra="forbid"
-    )
+    model_config = ConfigDict(extra="forbid")
     store: StoreSettings = StoreSettings()
     server: ServerSettings = ServerSettings()
     source: list[SourceSettings] = []
     destination: list[DestinationSettings] = []
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the file; no .env file, no directory of secrets."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
 
 
 def _variable(match: re.Match[str]) -> str:
@@ -114,10 +95,12 @@ def load(path: Path) -> Settings:
     if not path.is_file():
         raise Misconfigured(f"{path} is not there; 'deskwire init' writes one to start from")
     try:
-        told = TomlConfigSettingsSource(Settings, path)()
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # not TOML, or not UTF-8
         raise Misconfigured(f"{path}: {error}") from error
+    unknown = _override(told, os.environ)
     settings, faults = _validate(told)
+    faults = unknown + faults
     if settings is not None:
         faults += _cross_check(settings)
     if settings is None or faults:
@@ -126,6 +109,29 @@ def load(path: Path) -> Settings:
         file = path.parent / settings.store.url.removeprefix("sqlite:///")
         settings.store.url = f"sqlite:///{file.absolute()}"
     return settings
+
+
+def _override(told: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
+    """Put the environment's values over the file's; the variables that fit nothing."""
+    faults = []
+    for variable in sorted(environment):
+        group, *rest = variable.removeprefix("DESKWIRE_").lower().split("__")
+        if not variable.startswith("DESKWIRE_") or not rest:
+            continue
+        inner = told.setdefault(group, {})
+        if isinstance(inner, list):  # of sources or destinations, found by their names
+            name = rest.pop(0)
+            named = (one for one in inner if _as_variable(str(one.get("name"))) == name)
+            inner = next(named, None)
+        if inner is None or len(rest) != 1:
+            faults.append(f"{variable} in the environment fits no key")
+        else:
+            inner[rest[0]] = environment[variable]
+    return faults
+
+
+def _as_variable(name: str) -> str:
+    return re.sub(r"\W", "_", name.lower())
 
 
 def _validate(told: dict[str, Any]) -> tuple[Settings | None, list[str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
 
 from deskwire.cli import looking, operating, running, setting_up
+from deskwire.cli.common import configure_logs
 from deskwire.core.errors import DeskwireError, Misconfigured
 
 app = typer.Typer(
@@ -22,6 +24,7 @@ for module in (running, setting_up, looking, operating):
 
 def main() -> None:
     """Run a command; errors are one line each and no traceback. 2: wrong usage or configuration."""
+    configure_logs(logging.WARNING)
     try:
         app()
     except Misconfigured as error:

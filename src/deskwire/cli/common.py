@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,10 +73,13 @@ def show(instant: datetime | None) -> str:
     return "–" if instant is None else rfc3339(instant)
 
 
-def span(seconds: float | None) -> str:
+def ago(seconds: float | None) -> str:
+    """How long ago something was, for people; None: it never was."""
+    return "never" if seconds is None else f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
     """A duration for people, in its largest sensible unit."""
-    if seconds is None:
-        return "never"
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
@@ -92,13 +94,13 @@ def instant_of(text: str) -> int:
         raise Misconfigured(f"{text!r} is no date; write 2026-11-20 or 2026-11-20T09:30") from None
 
 
-def configure_logs(file: TextIO = sys.stderr) -> None:
+def configure_logs(level: int, file: TextIO = sys.stderr) -> None:
     """A line per thing that happened; JSON when that is not a terminal."""
     renderer = (
         structlog.dev.ConsoleRenderer() if file.isatty() else structlog.processors.JSONRenderer()
     )
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

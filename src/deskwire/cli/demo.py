@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deskwire import settings
-from deskwire.cli.common import console, span
+from deskwire.cli.common import ago, console, span
 from deskwire.cli.running import work
 from deskwire.pipeline.hub import Hub
 from deskwire.pipeline.status import Status, status
@@ -55,8 +55,11 @@ async def show_demo(directory: Path, port: int, seconds: float) -> None:
         config.write_text(CONFIGURATION.format(bigchat=source, ourapi=target))
         hub = settings.open_hub(settings.load(config))
         schema.upgrade(hub.database)
-        console.print(f"BigChat {source}   OurAPI {target}   hub http://127.0.0.1:{port}/health")
-        console.print(f"look closer: deskwire status --config {config}")
+        console.print(
+            f"BigChat {source}   OurAPI {target}   hub http://127.0.0.1:{port}/health",
+            soft_wrap=True,
+        )
+        console.print(f"look closer: deskwire status --config {config}", soft_wrap=True)
         try:
             screen = asyncio.create_task(_show(hub, ourapi, seconds))
             await work(hub, {"web", "worker"}, "127.0.0.1", port)
@@ -116,7 +119,7 @@ def _numbers(now: Status, ourapi: OurAPI) -> dict[str, str]:
         "chats in OurAPI": str(len(ourapi.chats)),
         "waiting": str(outlet.waiting),
         "lag": span(outlet.oldest_waiting_seconds or 0.0),
-        "last poll": f"{span(source.polled_seconds_ago)} ago",
+        "last poll": ago(source.polled_seconds_ago),
     }
 
 

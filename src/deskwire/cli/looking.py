@@ -13,6 +13,7 @@ from deskwire import settings
 from deskwire.cli.common import (
     Config,
     Json,
+    ago,
     console,
     moment,
     open_hub,
@@ -61,7 +62,7 @@ def _print(now: Status) -> None:
     for source in now.sources:
         sources.add_row(
             f"{source.name} (paused)" if source.is_paused else source.name,
-            f"{span(source.polled_seconds_ago)} ago" if source.polled_seconds_ago else "never",
+            ago(source.polled_seconds_ago),
             str(source.conversations_open),
             str(source.conversations_closed),
             str(source.messages),
@@ -70,10 +71,9 @@ def _print(now: Status) -> None:
         )
     outlets = _table("destination", "last confirmed", "complete", "waiting", "oldest", "dead")
     for outlet in now.destinations:
-        confirmed = outlet.confirmed_seconds_ago
         outlets.add_row(
             f"{outlet.name} (paused)" if outlet.is_paused else outlet.name,
-            "never" if confirmed is None else f"{span(confirmed)} ago",
+            ago(outlet.confirmed_seconds_ago),
             str(outlet.conversations_complete),
             str(outlet.waiting),
             span(outlet.oldest_waiting_seconds or 0.0),

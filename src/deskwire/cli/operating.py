@@ -56,7 +56,7 @@ def _dead(connection: Connection, hub: Hub, target: str | None) -> list[tuple[st
 def dead_list(
     config: Config = settings.DEFAULT_FILE, destination: Destination = None, as_json: Json = False
 ) -> None:
-    """What was given up, and why. 'show conversation KEY --attempts' tells more.
+    """What was given up, and why. Of a delivery, 'show conversation KEY --attempts' tells more.
 
     Example: deskwire dead list --destination our-api
     """
@@ -114,7 +114,10 @@ def reconcile(
         outlet = outlet_named(hub, destination)
         if not dry_run:
             count = asyncio.run(verify_all(hub, outlet))
-            console.print(f"{count} conversations will be looked at; the running hub does it")
+            if as_json:
+                print_json({"conversations": count})
+            else:
+                console.print(f"{count} conversations will be looked at; the running hub does it")
             return
 
         async def look() -> preview.Missing:
@@ -128,7 +131,8 @@ def reconcile(
     for conversation, steps in missing.steps.items():
         console.print(f"{conversation}: {', '.join(steps)}", markup=False, soft_wrap=True)
     console.print(
-        f"{missing.looked_at} conversations looked at, {len(missing.steps)} would be mended"
+        f"{missing.looked_at} conversations that were begun looked at, "
+        f"{len(missing.steps)} would be mended"
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
+import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -45,7 +47,7 @@ def run(
     wanted = {role.strip() for role in roles.split(",")}
     if not wanted or wanted - ROLES:
         raise Misconfigured(f"--roles {roles}: there are {', '.join(sorted(ROLES))}")
-    configure_logs()
+    configure_logs(logging.INFO)
     server = settings.load(config).server
     with open_hub(config) as hub:
         uvloop.run(work(hub, wanted, host or server.host, server.port if port is None else port))
@@ -70,10 +72,10 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     tasks = []
+    if "web" in roles:
+        tasks.append(asyncio.create_task(serve_web(hub, listen(host, port))))
     if "worker" in roles:
         tasks.append(asyncio.create_task(Worker(hub).run()))
-    if "web" in roles:
-        tasks.append(asyncio.create_task(serve_web(hub, host, port)))
     log.info("started", roles=sorted(roles), sources=[*hub.sources], destinations=[*hub.outlets])
     await asyncio.wait(
         [*tasks, asyncio.create_task(hub.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
@@ -83,31 +85,31 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
     log.info("stopped")
 
 
-async def serve_web(hub: Hub, host: str, port: int) -> None:
-    """Answer HTTP until the hub stops; Misconfigured when the address is not to be had."""
+def listen(host: str, port: int) -> socket.socket:
+    """The socket to answer on; Misconfigured when the address is not to be had."""
     if not is_loopback(host):
         message = f"host {host}: without API keys the hub answers on a loopback address only"
         raise Misconfigured(message)
-    server = Server(
-        uvicorn.Config(
-            create_app(hub),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=3,
-        )
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+async def serve_web(hub: Hub, listening: socket.socket) -> None:
+    """Answer HTTP until the hub stops."""
+    config = uvicorn.Config(
+        create_app(hub), log_config=None, access_log=False, timeout_graceful_shutdown=3
     )
-    serving = asyncio.create_task(server.serve())
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait(
         [serving, asyncio.create_task(hub.stopping.wait())],
         return_when=asyncio.FIRST_COMPLETED,
     )
     server.should_exit = True
-    try:
-        await serving
-    except SystemExit:
-        raise Misconfigured(f"cannot listen on {host}:{port}; is the port taken?") from None
+    await serving
 
 
 def is_loopback(host: str) -> bool:
@@ -149,6 +151,6 @@ def demo(
     directory.mkdir(parents=True, exist_ok=True)
     console.print(f"deskwire demo: BigChat → hub → OurAPI; data and log are in {directory}/")
     with (directory / "deskwire.log").open("a", buffering=1, encoding="utf-8") as file:
-        configure_logs(file)
+        configure_logs(logging.INFO, file)
         uvloop.run(show_demo(directory, port, seconds))
     console.print("stopped; run it again and it continues from what is on disk")

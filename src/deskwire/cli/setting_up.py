@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import typer
+from rich.markup import escape
 
 from deskwire import settings
 from deskwire.cli.common import Config, Json, console, open_hub, print_json
@@ -15,7 +16,8 @@ from deskwire.store import schema
 from deskwire.worker import calling
 
 TEMPLATE = """\
-# deskwire's configuration. Any key can be overridden: DESKWIRE_STORE__URL=…
+# deskwire's configuration. Any key can be overridden by the environment, those of a source or
+# destination by its name: DESKWIRE_STORE__URL=…, DESKWIRE_DESTINATION__OUR_API__BASE_URL=…
 # Secrets come from the environment: token = "${BIGCHAT_TOKEN}".
 
 [store]
@@ -84,7 +86,9 @@ def check(config: Config = settings.DEFAULT_FILE, as_json: Json = False) -> None
         print_json(results)
     else:
         for name, fault in results.items():
-            console.print(f"[green]✓[/] {name}" if fault is None else f"[red]✗[/] {name}: {fault}")
+            mark = "[green]✓[/]" if fault is None else "[red]✗[/]"
+            line = name if fault is None else f"{name}: {fault}"
+            console.print(f"{mark} {escape(line)}", soft_wrap=True)
     if any(results.values()):
         raise typer.Exit(1)
 

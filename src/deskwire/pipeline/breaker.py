@@ -17,6 +17,8 @@ def failed(
 ) -> None:
     """Count a failure; open the breaker, or honour `Retry-After`, for the whole destination."""
     fares = health.destination(connection, outlet.workspace, outlet.name)
+    if fares.failures >= THRESHOLD and hub.now() < fares.not_before:
+        return  # it was under way when the breaker opened: that it is down is known
     failures = fares.failures + 1
     wait = wish_seconds or 0.0
     if failures >= THRESHOLD:

@@ -303,11 +303,15 @@ class Courier:
             error=reason,
         )
 
+        is_over = isinstance(outcome, GiveUp) or self._is_too_old(state)
+        if is_over:
+            self.log.error("dead letter", error=reason)
+
         def record(connection: Connection) -> None:
             work.fence(connection, self.claim)
             self._save(connection, delivery)
             deliveries.log_attempt(connection, *self._row_of_delivery(), attempt)
-            if isinstance(outcome, GiveUp) or self._is_too_old(state):
+            if is_over:
                 work.bury(connection, self.hub.now(), self.claim, reason)
                 return
             failed(connection, self.hub, self.outlet, reason, wish)

@@ -10,6 +10,10 @@ from deskwire.store import conversations, deliveries, health, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Backlog
 
+#: A source that was not polled for so many of its intervals, and a minute, has no hub running.
+INTERVALS_TO_TELL = 6
+#: Seconds that a delivery may wait before somebody is told, when its destination is not down.
+WAIT_TO_TELL = 900.0
 #: Polls in a row that may fail before somebody is told: BigChat fails one in twenty by itself.
 FAILURES_TO_TELL = 10
 
@@ -147,6 +151,15 @@ def _problems(
         for one in sources
         if one.failures_in_a_row >= FAILURES_TO_TELL
     ]
+    found += [_unpolled(one) for one in sources if _is_unpolled(hub.sources[one.name], one)]
+    found += [
+        f"destination {one.name}: the oldest of {one.waiting} deliveries waits for "
+        f"{one.oldest_waiting_seconds:.0f} s; is 'deskwire run' running?"
+        for one in outlets
+        if not one.is_down
+        and not one.is_paused
+        and (one.oldest_waiting_seconds or 0) > WAIT_TO_TELL
+    ]
     found += [
         f"destination {one.name} is down: {one.last_error}; it is probed, nothing is lost"
         for one in outlets
@@ -155,7 +168,7 @@ def _problems(
     for one in backlog:
         if one.dead:
             found.append(
-                f"{one.dead} dead letters ({one.kind} {one.target}): {one.last_error}; "
+                f"{one.dead} dead letters ({one.kind} {one.target}), for example: {one.an_error}; "
                 "see 'deskwire dead list', then 'deskwire dead replay'"
             )
         known = hub.outlets if one.kind in {"deliver", "reconcile"} else hub.sources
@@ -165,6 +178,18 @@ def _problems(
                 "which the configuration does not define"
             )
     return found
+
+
+def _is_unpolled(source: Source, now: SourceStatus) -> bool:
+    if now.is_paused or source.provider.poll is None or now.failures_in_a_row:
+        return False
+    longest = max(60.0, INTERVALS_TO_TELL * source.access.poll_every_seconds)
+    return now.polled_seconds_ago is None or now.polled_seconds_ago > longest
+
+
+def _unpolled(one: SourceStatus) -> str:
+    when = "never" if one.polled_seconds_ago is None else f"{one.polled_seconds_ago:.0f} s ago"
+    return f"source {one.name} was polled last: {when}; is 'deskwire run' running?"
 
 
 def _warnings(sources: list[SourceStatus], outlets: list[DestinationStatus]) -> list[str]:

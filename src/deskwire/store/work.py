@@ -324,7 +324,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     oldest_marked_at: int | None
     dead: int
     failing: int
-    last_error: str | None
+    an_error: str | None
 
 
 def backlogs(connection: Connection, workspace: str) -> list[Backlog]:
@@ -338,7 +338,7 @@ def backlogs(connection: Connection, workspace: str) -> list[Backlog]:
             func.min(case((dead, None), else_=W.c.marked_at)).label("oldest"),
             func.sum(case((dead, 1), else_=0)).label("dead"),
             func.sum(case((and_(~dead, W.c.attempts > 0), 1), else_=0)).label("failing"),
-            func.max(W.c.last_error).label("last_error"),
+            func.max(W.c.last_error).label("an_error"),
         )
         .where(W.c.workspace == workspace, W.c.kind.not_in(["slot", "poll", "reconcile"]))
         .group_by(W.c.kind, W.c.target)
@@ -352,7 +352,7 @@ def backlogs(connection: Connection, workspace: str) -> list[Backlog]:
             oldest_marked_at=row.oldest,
             dead=row.dead,
             failing=row.failing,
-            last_error=row.last_error,
+            an_error=row.an_error,
         )
         for row in rows
     ]
