@@ -35,18 +35,18 @@ def main() -> None:
         parser.error(f"there is no {', '.join(unknown)}; there are: {', '.join(NAMES)}")
     figures: list[Figure] = []
     for name in arguments.names or NAMES:
-        print(f"{name} …", flush=True)
-        figures += cast("Module", import_module(f"bench.{name}")).measure()
-    Console(width=150).print(table(figures))
+        found = cast("Module", import_module(f"bench.{name}")).measure()
+        Console(width=150).print(table(name, found))
+        figures += found
     if arguments.json is not None:
         arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2))
 
 
-def table(figures: list[Figure]) -> Table:
-    """One line per figure."""
+def table(name: str, figures: list[Figure]) -> Table:
+    """One line per figure of a module."""
     result = Table()
-    for heading in ("figure", "measured", "peer or limit", "ratio", "goal", ""):
-        result.add_column(heading, justify="left" if heading == "figure" else "right")
+    for heading in (name, "measured", "peer or limit", "ratio", "goal", ""):
+        result.add_column(heading, justify="left" if heading == name else "right")
     for one in figures:
         result.add_row(
             one.name,

@@ -8,6 +8,7 @@ Windows have three pages. The limit: appending as many bytes to a plain file, an
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 import zlib
@@ -143,7 +144,7 @@ def _windows(size: int) -> tuple[list[list[bytes]], dict[int, int]]:
 
 async def _run(config: Path) -> list[float]:
     """Poll all pages while everything else goes on."""
-    configure_logs((config.parent / "deskwire.log").open("a"))
+    configure_logs(logging.INFO, (config.parent / "deskwire.log").open("a"))
     loaded, watch = settings.load(config), Watch()
     opened = settings.open_hub(loaded)
     schema.upgrade(opened.database)

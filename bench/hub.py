@@ -15,6 +15,7 @@ from typing import Any
 
 #: Only so that a run which would never end does end.
 PATIENCE_SECONDS = 300.0
+LOOK_EVERY_SECONDS = 0.1
 MICROS = 1_000_000
 
 CONFIGURATION = """\
@@ -79,6 +80,9 @@ def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = subprocess.Popen(command, stderr=log)
         try:
             yield process
+        except (RuntimeError, TimeoutError):
+            sys.stderr.write((config.parent / "deskwire.log").read_text()[-2000:])
+            raise
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
@@ -90,16 +94,18 @@ def rows(place: Path, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         return connection.execute(query, parameters).fetchall()
 
 
-def wait_until_quiet(place: Path) -> None:
+def wait_until_quiet(process: subprocess.Popen[bytes], place: Path) -> None:
     """Wait until all that is said by now was polled, and only standing work is left."""
     said_at = time.time() * MICROS
-    wait(lambda: rows(place, QUIET, said_at) == [(1, 0)])
+    wait(process, lambda: rows(place, QUIET, said_at) == [(1, 0)])
 
 
-def wait(is_true: Callable[[], bool], look_every_seconds: float = 0.1) -> None:
-    """Wait for something to become true."""
+def wait(process: subprocess.Popen[bytes], is_true: Callable[[], bool]) -> None:
+    """Wait for something that a running hub makes true."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not is_true():
+        if process.poll() is not None:
+            raise RuntimeError(f"deskwire run ended with {process.returncode}")
         if time.monotonic() > end:
-            raise TimeoutError(f"still not so after {PATIENCE_SECONDS:g} s: see deskwire.log")
-        time.sleep(look_every_seconds)
+            raise TimeoutError(f"still not so after {PATIENCE_SECONDS:g} s")
+        time.sleep(LOOK_EVERY_SECONDS)

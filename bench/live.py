@@ -42,10 +42,10 @@ def live(poll_every_seconds: float, seconds: float) -> Live:
         hub.folder() as place,
     ):
         config = hub.configure(place, bigchat.url, target.url, poll_every_seconds)
-        with hub.running(config):
+        with hub.running(config) as process:
             time.sleep(seconds)
             bigchat.ask(services.say_no_more)
-            hub.wait_until_quiet(place)
+            hub.wait_until_quiet(process, place)
         served = bigchat.ask(_served)
         peer = naive.integrate(naive_target.url, served, bigchat.ask(_first_advisors))
         return Live(

@@ -48,10 +48,10 @@ def backlog(place: Path, bigchat: Remote[BigChat]) -> None:
     pages = [page(events[first : first + PAGE_SIZE]) for first in range(0, len(events), PAGE_SIZE)]
     advisors = {number: number % ADVISORS + 1 for number in range(1, CONVERSATIONS + 1)}
     bigchat.ask(partial(services.say, pages, advisors, now))
-    nowhere = "http://127.0.0.1:9"
-    with hub.running(hub.configure(place, bigchat.url, nowhere, 0.1, is_paused=True)):
-        hub.wait(lambda: bigchat.ask(services.is_all_said))
-        hub.wait(lambda: hub.rows(place, NORMALISED) == [(0,)])
+    config = hub.configure(place, bigchat.url, "http://127.0.0.1:9", 0.1, is_paused=True)
+    with hub.running(config) as process:
+        hub.wait(process, lambda: bigchat.ask(services.is_all_said))
+        hub.wait(process, lambda: hub.rows(place, NORMALISED) == [(0,)])
 
 
 def _at(place: Path, bigchat: str, milliseconds: int) -> Figure:
@@ -72,8 +72,8 @@ def _round(backlog_place: Path, bigchat: str, service_seconds: float) -> tuple[f
     with services.running(make) as one, services.running(make) as other, hub.folder() as place:
         before = uvloop.run(_one_after_the_other(one.url))
         shutil.copytree(backlog_place, place, dirs_exist_ok=True)
-        with hub.running(hub.configure(place, bigchat, other.url, 10.0)):
-            hub.wait(lambda: hub.rows(place, WAITING) == [(0,)])
+        with hub.running(hub.configure(place, bigchat, other.url, 10.0)) as process:
+            hub.wait(process, lambda: hub.rows(place, WAITING) == [(0,)])
         after = uvloop.run(_one_after_the_other(one.url))
         return float(hub.rows(place, PER_SECOND)[0][0]), mean([before, after])
 

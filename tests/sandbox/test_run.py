@@ -13,7 +13,7 @@ def test_a_service_runs_until_it_is_told_to_stop() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        with urllib.request.urlopen(f"{url}/chats") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{url}/chats") as answer:
             assert answer.read() == b"[]"
         stopped_at = time.monotonic()
         process.send_signal(signal.SIGTERM)
