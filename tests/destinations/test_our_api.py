@@ -23,7 +23,7 @@ from deskwire.sandbox.run import serve
 Identity = tuple[str, str, bool]
 OUR_API = destinations.load("our_api")
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
-TARGET = Target(source="bigchat")
+TARGET = Target(name="our-api", source="bigchat")
 ANA = Participant(external_id="7", role="agent", name="Ana", email="Ana@example.org")
 BEN = Participant(external_id="8", role="agent", name="Ben", email="ben@example.org")
 CUSTOMER = Participant(external_id="customer", role="customer")
@@ -94,7 +94,7 @@ class Courier:
             if step is None:
                 return
             try:
-                outcome = await OUR_API.perform(step, self.http)
+                outcome = await OUR_API.perform(step, TARGET, self.http)
             except NoAnswer as error:
                 outcome = Unclear(reason=str(error))
             match outcome:
@@ -219,7 +219,7 @@ def test_what_was_delivered_is_not_delivered_again() -> None:
 def test_a_prefix_keeps_the_chats_of_two_sources_apart() -> None:
     api = OurAPI()
 
-    delivered(api, chat(), target=Target(source="bigchat", external_id_prefix="b-"))
+    delivered(api, chat(), target=Target(name="our-api", source="bigchat", external_id_prefix="b-"))
 
     assert the_chat(api).external_id == "b-101"
 
@@ -271,7 +271,7 @@ def test_an_agent_without_an_email_gets_one_that_nobody_can_have(
 
 def test_agents_of_two_sources_with_one_id_and_no_email_are_two() -> None:
     api, view = OurAPI(), chat(agent=Participant(external_id="42", role="agent", name="Al"))
-    shop = Target(source="shop", external_id_prefix="s-")
+    shop = Target(name="our-api", source="shop", external_id_prefix="s-")
 
     first = delivered(api, view)
     shared = {key: sent for key, sent in first.ledger.items() if sent.is_shared}
@@ -399,7 +399,7 @@ async def with_a_lost_answer(
     assert step is not None
     breaking(api, fault)
     with nullcontext() if fault == "error_after" else pytest.raises(NoAnswer):
-        await OUR_API.perform(step, courier.http)
+        await OUR_API.perform(step, TARGET, courier.http)
     mended(api)
     await courier.look(view or sent, step)
     await courier.deliver(view or sent)
@@ -411,7 +411,7 @@ def test_an_agent_whose_answer_was_lost_is_found() -> None:
     async def scene(courier: Courier) -> None:
         breaking(api, "error_after")
         with pytest.raises(Exception, match="500"):
-            await OUR_API.perform(ANA_STEP, courier.http)
+            await OUR_API.perform(ANA_STEP, TARGET, courier.http)
         mended(api)
         await courier.deliver(chat(agent=ANA))
 
@@ -523,7 +523,7 @@ def test_notes_leave_only_when_they_are_wanted(with_notes: bool, there: list[str
     api = OurAPI()
     view = chat(wrote("a", "Hi"), wrote("b", "Psst", ANA, kind="note"))
 
-    delivered(api, view, target=Target(source="bigchat", with_notes=with_notes))
+    delivered(api, view, target=Target(name="our-api", source="bigchat", with_notes=with_notes))
 
     assert posted(api) == there
 
@@ -588,7 +588,7 @@ def answered(status: int, headers: dict[str, str] | None = None) -> object:
 
 
 async def _outcome(step: Step, http: Http) -> object:
-    return await OUR_API.perform(step, http)
+    return await OUR_API.perform(step, TARGET, http)
 
 
 def test_a_message_that_was_refused_is_not_tried_again_and_holds_up_no_other() -> None:

@@ -70,6 +70,7 @@ Outcome = Learned | Refused | Unclear
 class Target(Struct, frozen=True, kw_only=True):
     """How a destination is configured, as far as its module needs it."""
 
+    name: str  #: of the destination
     source: str  #: where the conversation comes from
     external_id_prefix: str = ""
     with_notes: bool = False
@@ -83,7 +84,7 @@ class Destination(Struct, frozen=True, kw_only=True):
     #: The next thing that the ledger lacks; None: all is there. Pure.
     plan: Callable[[Conversation, Ledger, Target], Step | None]
     #: Do it, once.
-    perform: Callable[[Step, Http], Awaitable[Outcome]]
+    perform: Callable[[Step, Target, Http], Awaitable[Outcome]]
     #: Look what is there, for the conversation and an intent whose end is unknown (None: for all
     #: of it). None where the system cannot be read.
     read_back: (

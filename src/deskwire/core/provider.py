@@ -6,7 +6,7 @@ What a desk cannot do is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -47,6 +47,28 @@ class Account(Struct, frozen=True, kw_only=True):
     options: dict[str, object] = {}  #: the keys that only this provider knows
 
 
+class Slice(Struct, frozen=True, kw_only=True):
+    """A stretch of the past that is read beside live polling; aware UTC."""
+
+    from_at: datetime
+    to_at: datetime
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """A webhook that is really from the desk."""
+
+    body: bytes  #: what is stored; without a secret that travelled in it
+    dedupe_key: str | None = None  #: the delivery's id; None: every delivery is new
+    hints: tuple[str, ...] = ()  #: external ids of conversations whose detail must be fetched
+    answer: bytes = b""  #: what the desk wants to hear, as in a handshake
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A webhook that is not proven to be from the desk; it is not stored."""
+
+    reason: str
+
+
 Poll = Generator[Request, Answer, Next]
 Lookup = Generator[Request, Answer, None]
 
@@ -60,6 +82,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     #: One page from a cursor (None: the first ever) at an instant. Raises Unreadable for an
     #: answer that is no page, and then neither the answer's content nor the cursor counts.
     poll: Callable[[str | None, datetime, Account], Poll] | None = None
+    #: The same over the past: one page of a slice from a cursor (None: its beginning).
+    backfill: Callable[[str | None, Slice, Account], Poll] | None = None
+    #: Verify a webhook: headers (names in lower case), the raw bytes, the secrets in force.
+    receive: Callable[[Mapping[str, str], bytes, Sequence[str]], Accepted | Refused] | None = None
     #: Complete one conversation, by external id: every answer becomes a record.
     detail: Callable[[str], Lookup] | None = None
     #: Who an agent is, by external id: every answer becomes a record.

@@ -70,6 +70,7 @@ def load(connection: Connection, hub: Hub, outlet: Outlet, conversation_id: str)
         view=view(stored.facts, stored.origin, people),
         ledger=deliveries.ledger(connection, outlet.workspace, outlet.name, conversation_id),
         target=Target(
+            name=outlet.name,
             source=stored.source,
             external_id_prefix=outlet.external_id_prefix.get(stored.source, ""),
             with_notes=outlet.with_notes,
@@ -195,7 +196,7 @@ class Courier:
         self._call_began, at = time.monotonic(), self.hub.now()
         outcome: Outcome | RetryLater | GiveUp
         try:
-            outcome = await (self._look(state) if looks else self._perform(step))
+            outcome = await (self._look(state) if looks else self._perform(state, step))
         except NoAnswer as error:
             outcome = error if looks else Unclear(reason=str(error))
         except (RetryLater, GiveUp) as error:
@@ -220,10 +221,10 @@ class Courier:
     def _http(self) -> Http:
         return self.hub.http[self.outlet.name]
 
-    async def _perform(self, step: Step | None) -> Outcome:
+    async def _perform(self, state: State, step: Step | None) -> Outcome:
         assert step is not None
         async with self._turn():
-            return await self.destination.perform(step, self._http)
+            return await self.destination.perform(step, state.target, self._http)
 
     async def _look(self, state: State) -> Learned:
         """What is there. A loss is believed only when a second look shows it too."""

@@ -112,7 +112,7 @@ def differs(view: Conversation, ledger: Ledger, target: Target) -> list[str]:
     return found
 
 
-async def perform(step: Step, http: Http) -> Outcome:
+async def perform(step: Step, target: Target, http: Http) -> Outcome:
     """One step."""
     match step.action:
         case "agent":
