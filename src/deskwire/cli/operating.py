@@ -27,9 +27,9 @@ from deskwire.pipeline.hub import Hub, Source
 from deskwire.pipeline.reconcile import verify_all
 from deskwire.pipeline.replay import Replayed
 from deskwire.pipeline.replay import replay as rebuild
-from deskwire.store import deliveries, work
+from deskwire.store import backlogs, deliveries, work
+from deskwire.store.backlogs import DeadLetter
 from deskwire.store.db import Connection
-from deskwire.store.work import DeadLetter
 from deskwire.worker import calling
 
 Destination = Annotated[str | None, typer.Option(help="Only of this destination.")]
@@ -49,7 +49,7 @@ def _dead(connection: Connection, hub: Hub, target: str | None) -> list[tuple[st
     return [
         (workspace, letter)
         for workspace in hub.workspaces
-        for letter in work.dead_letters(connection, workspace, target)
+        for letter in backlogs.dead_letters(connection, workspace, target)
     ]
 
 

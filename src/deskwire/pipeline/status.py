@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from deskwire.pipeline.breaker import THRESHOLD
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, Source
-from deskwire.store import conversations, deliveries, health, records, work
+from deskwire.store import backlogs, conversations, deliveries, health, records
+from deskwire.store.backlogs import Backlog
 from deskwire.store.db import Connection
-from deskwire.store.work import Backlog
 
 #: A source that was not polled for so many of its intervals, and a minute, has no hub running.
 INTERVALS_TO_TELL = 6
@@ -66,7 +66,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
 def status(connection: Connection, hub: Hub) -> Status:
     """How everything is right now."""
-    backlog = [one for name in hub.workspaces for one in work.backlogs(connection, name)]
+    backlog = [one for name in hub.workspaces for one in backlogs.waiting(connection, name)]
     sources = [_source(connection, hub, one, backlog) for one in hub.sources.values()]
     outlets = [_outlet(connection, hub, one, backlog) for one in hub.outlets.values()]
     remarks = [one for name in hub.workspaces for one in deliveries.remarks(connection, name)]

@@ -16,7 +16,6 @@ from sqlalchemy import (
     case,
     column,
     exists,
-    func,
     literal,
     or_,
     select,
@@ -313,81 +312,6 @@ def open_keys(
         )
     )
     return {row.key: row.marked_at for row in rows}
-
-
-class Backlog(Struct, frozen=True, kw_only=True):
-    """How much work of a kind waits for a target."""
-
-    kind: str
-    target: str
-    waiting: int
-    oldest_marked_at: int | None
-    dead: int
-    failing: int
-    an_error: str | None
-
-
-def backlogs(connection: Connection, workspace: str) -> list[Backlog]:
-    """What waits and what is dead, by kind and target."""
-    dead = W.c.dead_at.is_not(None)
-    rows = connection.execute(
-        select(
-            W.c.kind,
-            W.c.target,
-            func.sum(case((dead, 0), else_=1)).label("waiting"),
-            func.min(case((dead, None), else_=W.c.marked_at)).label("oldest"),
-            func.sum(case((dead, 1), else_=0)).label("dead"),
-            func.sum(case((and_(~dead, W.c.attempts > 0), 1), else_=0)).label("failing"),
-            func.max(W.c.last_error).label("an_error"),
-        )
-        .where(W.c.workspace == workspace, W.c.kind.not_in(["slot", "poll", "reconcile"]))
-        .group_by(W.c.kind, W.c.target)
-        .order_by(W.c.kind, W.c.target)
-    )
-    return [
-        Backlog(
-            kind=row.kind,
-            target=row.target,
-            waiting=row.waiting,
-            oldest_marked_at=row.oldest,
-            dead=row.dead,
-            failing=row.failing,
-            an_error=row.an_error,
-        )
-        for row in rows
-    ]
-
-
-class DeadLetter(Struct, frozen=True, kw_only=True):
-    """Work that was given up."""
-
-    kind: str
-    target: str
-    key: str
-    dead_at: int
-    attempts: int
-    error: str | None
-
-
-def dead_letters(
-    connection: Connection, workspace: str, target: str | None = None
-) -> list[DeadLetter]:
-    """All that was given up, the oldest first."""
-    wanted = [W.c.workspace == workspace, W.c.dead_at.is_not(None)]
-    if target is not None:
-        wanted.append(W.c.target == target)
-    rows = connection.execute(select(W).where(*wanted).order_by(W.c.dead_at, W.c.key)).mappings()
-    return [
-        DeadLetter(
-            kind=row["kind"],
-            target=row["target"],
-            key=row["key"],
-            dead_at=row["dead_at"],
-            attempts=row["attempts"],
-            error=row["last_error"],
-        )
-        for row in rows
-    ]
 
 
 def seq(connection: Connection, workspace: str, kind: str, target: str, key: str) -> int:
