@@ -89,9 +89,9 @@ class WatchedDatabase(Database):
         super().__init__(url)
         self._watch = watch
 
-    def submit(self, function: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, function: Callable[[Connection], T], *, is_urgent: bool = False) -> Future[T]:
         """As ever."""
-        result = super().submit(function)
+        result = super().submit(function, is_urgent=is_urgent)
         if function.__module__ == "deskwire.pipeline.poll" and function.__name__ == "commit":
             result.add_done_callback(self._watch.committed)
         return result

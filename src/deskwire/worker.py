@@ -13,7 +13,7 @@ from functools import partial
 import aiohttp
 
 from deskwire.core.errors import DeskwireError, GiveUp, LeaseLost
-from deskwire.core.exchange import authorization
+from deskwire.core.exchange import LONGEST_RETRY_AFTER, authorization
 from deskwire.pipeline.breaker import opening
 from deskwire.pipeline.deliver import deliver
 from deskwire.pipeline.fetch import fetch
@@ -31,6 +31,8 @@ Lane = tuple[str, str]  # kind of work, and the source or destination it is for
 
 #: How many pieces of a lane's work one process takes at once.
 AT_ONCE = {"poll": 1, "normalise": 4, "fetch": 4, "deliver": 100, "reconcile": 1}
+#: Kinds of work that come again by themselves, and so are never given up.
+STANDING = frozenset({"poll", "reconcile"})
 #: Kinds of work that call a destination, and so need one of its slots.
 CALLS_DESTINATION = frozenset({"deliver", "reconcile"})
 
@@ -47,7 +49,8 @@ async def calling(hub: Hub) -> AsyncIterator[None]:
         for outlet in hub.outlets.values():
             headers = authorization(outlet.user, outlet.token)
             seconds = outlet.timeout_seconds
-            hub.http[outlet.name] = Caller(session, outlet.base_url, headers, seconds)
+            caller = Caller(session, outlet.base_url, headers, seconds)
+            hub.http[outlet.name], hub.patience[outlet.name] = caller, caller.patience
         yield
 
 
@@ -59,7 +62,7 @@ class Worker:
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._busy: Counter[Lane] = Counter()
         self._gates: dict[str, Gate] = {}
-        self._lanes = _lanes(hub)
+        self._due = work.due(_lanes(hub))
 
     async def run(self) -> None:
         """Work until told to stop; then let what is under way end."""
@@ -72,6 +75,7 @@ class Worker:
                         await self._look()
                     except DeskwireError as error:  # the database is away, locked or full
                         log.error("cannot take work", error=str(error))
+                        await asyncio.sleep(self.hub.timing.look * 4)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.hub.wake.wait(), self.hub.timing.look)
                     self.hub.wake.clear()
@@ -97,14 +101,14 @@ class Worker:
             workspace = outlet.workspace
             work.ensure(connection, now, workspace, "reconcile", outlet.name, WATCH)
             work.hasten(connection, now, workspace, "reconcile", outlet.name, WATCH)
-            for slot in range(outlet.concurrency):
-                work.ensure(connection, now, workspace, "slot", outlet.name, str(slot))
+            work.keep_slots(connection, now, workspace, outlet.name, outlet.concurrency)
 
     async def _look(self) -> None:
         """Claim what is due, lane by lane, as far as there is room."""
-        free = [lane for lane in self._lanes if self._busy[lane] < AT_ONCE[lane[0]]]
-        for lane in await self.hub.read(lambda c: work.due(c, self.hub.now(), free)):
-            await self._take(lane, AT_ONCE[lane[0]] - self._busy[lane])
+        for lane in await self.hub.read(lambda c: self._due(c, self.hub.now())):
+            room = AT_ONCE[lane[0]] - self._busy[lane]
+            if room > 0:
+                await self._take(lane, room)
         await self._release_slots()
 
     async def _take(self, lane: Lane, room: int) -> None:
@@ -130,7 +134,7 @@ class Worker:
         slots: list[Claim] = []
         if kind in CALLS_DESTINATION:
             outlet = self.hub.outlets[target]
-            opens = opening(connection, now, outlet)
+            opens = opening(connection, self.hub, outlet)
             if opens == 0:
                 return [], []
             room = min(room, opens) if opens > 0 else room
@@ -193,7 +197,9 @@ class Worker:
         )
 
         def record(connection: Connection) -> None:
-            if isinstance(error, GiveUp) or is_old:
+            if claim.kind in STANDING:
+                work.release(connection, claim, None, error=text, failed_at=hub.now())
+            elif isinstance(error, GiveUp) or is_old:
                 work.bury(connection, hub.now(), claim, text)
             else:
                 work.release(connection, claim, due_at, error=text, failed_at=hub.now())
@@ -212,24 +218,45 @@ class Worker:
             log.error("work failed", exc_info=error)
 
     async def _keep_leases(self) -> None:
-        hub = self.hub
         while True:
-            await asyncio.sleep(hub.timing.renew)
-            mine = list(hub.leases)
-            if not mine:
-                continue
-            asked_at = time.monotonic()
-            until = hub.after(hub.timing.lease)
+            await asyncio.sleep(self.hub.timing.renew)
             try:
-                kept = await hub.write(partial(_renew, mine, until))
-            except DeskwireError as error:
+                await self._renew_leases()
+                await self.hub.write(self._recall)
+            except Exception as error:  # noqa: BLE001 - without a heart everything would be lost
                 log.warning("leases not renewed", error=str(error))
-                continue
-            for lease_id in mine:
-                if lease_id in kept and lease_id in hub.leases:
-                    hub.leases[lease_id] = asked_at + hub.timing.lease
-                else:
-                    hub.leases.pop(lease_id, None)
+
+    async def _renew_leases(self) -> None:
+        hub = self.hub
+        mine = list(hub.leases)
+        if not mine:
+            return
+        asked_at = time.monotonic()
+        kept = await hub.write(partial(_renew, mine, hub.after(hub.timing.lease)))
+        for lease_id in mine:
+            if lease_id in kept and lease_id in hub.leases:
+                hub.leases[lease_id] = asked_at + hub.timing.lease
+            else:
+                hub.leases.pop(lease_id, None)
+
+    def _recall(self, connection: Connection) -> None:
+        """After the host's clock went back, nothing waits for the time that it took back."""
+        now = self.hub.now()
+        intervals: dict[float, list[str]] = {}
+        for source in self.hub.sources.values():
+            intervals.setdefault(source.access.poll_every_seconds, []).append(source.name)
+        for seconds, names in intervals.items():
+            longest = max(seconds, LONGEST_RETRY_AFTER)
+            work.recall(connection, now, "poll", names, int(longest * MICROS))
+        outlets = list(self.hub.outlets)
+        longest = LONGEST_RETRY_AFTER + self.hub.timing.backoff_most
+        for kind, names in (
+            ("normalise", list(self.hub.sources)),
+            ("fetch", list(self.hub.sources)),
+            ("deliver", outlets),
+            ("reconcile", outlets),
+        ):
+            work.recall(connection, now, kind, names, int(longest * MICROS))
 
     async def _release_slots(self) -> None:
         """Give back the slots of destinations for which nothing is under way."""
@@ -240,10 +267,10 @@ class Worker:
         ]
         for name in idle:
             slots = self._gates.pop(name).slots
+            for slot in slots:  # first: what cannot be given back now ends by itself
+                self.hub.leases.pop(slot.lease_id, None)
             with contextlib.suppress(LeaseLost):
                 await self.hub.write(partial(_release_all, slots))
-            for slot in slots:
-                self.hub.leases.pop(slot.lease_id, None)
 
     async def _end_tasks(self) -> None:
         if self._running:
@@ -256,11 +283,11 @@ class Worker:
 
 def _lanes(hub: Hub) -> list[Lane]:
     """What this configuration has work for; what is paused is left alone."""
-    sources = [one for one in hub.sources.values() if not one.is_paused]
+    sources = [one.name for one in hub.sources.values() if not one.is_paused]
     outlets = [one.name for one in hub.outlets.values() if not one.is_paused]
     return [
-        *(("poll", one.name) for one in sources),
-        *((kind, name) for kind in ("normalise", "fetch") for name in hub.sources),
+        *((kind, name) for kind in ("poll", "fetch") for name in sources),
+        *(("normalise", name) for name in hub.sources),
         *((kind, name) for kind in ("deliver", "reconcile") for name in outlets),
     ]
 

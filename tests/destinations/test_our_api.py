@@ -91,7 +91,7 @@ class Courier:
         """Until nothing is missing; what is unclear is looked at."""
         for _ in range(100):
             step = OUR_API.plan(view, self.ledger, self.target)
-            if step is None:
+            if not isinstance(step, Step):
                 return
             try:
                 outcome = await OUR_API.perform(step, TARGET, self.http)
@@ -396,7 +396,7 @@ async def with_a_lost_answer(
     """The chat is there; the answer to its first message is lost; then `view` is delivered."""
     await courier.deliver(chat())
     step = OUR_API.plan(sent, courier.ledger, courier.target)
-    assert step is not None
+    assert isinstance(step, Step)
     breaking(api, fault)
     with nullcontext() if fault == "error_after" else pytest.raises(NoAnswer):
         await OUR_API.perform(step, TARGET, courier.http)
@@ -583,7 +583,7 @@ def answered(status: int, headers: dict[str, str] | None = None) -> object:
         return Answer(status=status, body=b"Taken", headers=headers or {})
 
     step = OUR_API.plan(chat(), {}, TARGET)
-    assert step is not None
+    assert isinstance(step, Step)
     return asyncio.run(_outcome(step, http))
 
 

@@ -43,6 +43,13 @@ class Step(Struct, frozen=True, kw_only=True):
     uses: str | None = None  #: key of another line that it relies on
 
 
+class Blocked(Struct, frozen=True, kw_only=True):
+    """Something is missing there and cannot be sent now."""
+
+    reason: str
+    needs_person: bool  #: False: it goes on by itself when more is known of the conversation
+
+
 class Learned(Struct, frozen=True, kw_only=True):
     """What the other system is now known to hold; None: it does not hold that (any more)."""
 
@@ -51,7 +58,11 @@ class Learned(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """It will never take this as it is; certainly not done."""
+    """It will never take this as it is; certainly not done.
+
+    Of a new thing the ledger keeps the refusal under its key; of a change to a confirmed one under
+    `<key>#refused`, with the changes as its payload.
+    """
 
     reason: str
 
@@ -72,6 +83,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
     name: str  #: of the destination
     source: str  #: where the conversation comes from
+    conversation_id: str = ""  #: ours
     external_id_prefix: str = ""
     with_notes: bool = False
     options: dict[str, object] = {}  #: the keys that only this kind knows
@@ -82,7 +94,7 @@ class Destination(Struct, frozen=True, kw_only=True):
 
     trigger: Literal["change", "ended"]
     #: The next thing that the ledger lacks; None: all is there. Pure.
-    plan: Callable[[Conversation, Ledger, Target], Step | None]
+    plan: Callable[[Conversation, Ledger, Target], Step | Blocked | None]
     #: Do it, once.
     perform: Callable[[Step, Target, Http], Awaitable[Outcome]]
     #: Look what is there, for the conversation and an intent whose end is unknown (None: for all

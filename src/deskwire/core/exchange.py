@@ -9,6 +9,9 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+#: Seconds; nobody is left alone for longer, whatever it wishes.
+LONGEST_RETRY_AFTER = 3600.0
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """One call on a system's base URL."""
@@ -37,9 +40,10 @@ class Answer(Struct, frozen=True, kw_only=True):
         return " ".join(self.body[:200].decode("utf-8", "replace").split())
 
     def retry_after_seconds(self) -> float | None:
-        """`Retry-After` where it is a number of seconds; None otherwise."""
+        """`Retry-After` where it is a number of seconds, an hour at most; None otherwise."""
         value = self.headers.get("retry-after", "")
-        return float(value) if value.isascii() and value.isdigit() else None
+        is_number = value.isascii() and value.isdigit()
+        return min(float(value[:9]), LONGEST_RETRY_AFTER) if is_number else None
 
 
 class Http(Protocol):

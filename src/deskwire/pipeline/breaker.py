@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
+from deskwire.core.exchange import LONGEST_RETRY_AFTER
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
 from deskwire.store import health, work
 from deskwire.store.db import Connection
@@ -17,6 +20,8 @@ def failed(
 ) -> None:
     """Count a failure; open the breaker, or honour `Retry-After`, for the whole destination."""
     fares = health.destination(connection, outlet.workspace, outlet.name)
+    if hub.confirmed.get(outlet.name, 0.0):
+        hub.confirmed[outlet.name] -= 1.0  # the next success is noted at once
     if fares.failures >= THRESHOLD and hub.now() < fares.not_before:
         return  # it was under way when the breaker opened: that it is down is known
     failures = fares.failures + 1
@@ -34,25 +39,30 @@ def failed(
         not_before=max(fares.not_before, hub.after(wait)) if wait else fares.not_before,
     )
     health.save_destination(connection, outlet.workspace, after)
+    hub.not_before[outlet.name] = after.not_before
 
 
 def succeeded(connection: Connection, hub: Hub, outlet: Outlet) -> None:
     """Note a success, once a second at most; when it closes the breaker all that waits is due."""
-    now = hub.now()
-    fares = health.destination(connection, outlet.workspace, outlet.name)
-    if not fares.failures and now - (fares.confirmed_at or 0) < MICROS:
+    now, lately = hub.now(), hub.confirmed.get(outlet.name, float("-inf"))
+    if time.monotonic() - lately < 1.0:
         return
+    hub.confirmed[outlet.name] = time.monotonic()
+    fares = health.destination(connection, outlet.workspace, outlet.name)
     if fares.failures >= THRESHOLD:
         woken = work.wake_all(connection, now, "deliver", outlet.name)
         log.info("destination is back", destination=outlet.name, waiting=woken)
         hub.wake.set()
-    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now)
+    hub.not_before.pop(outlet.name, None)
+    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now, not_before=0)
     health.save_destination(connection, outlet.workspace, after)
 
 
-def opening(connection: Connection, now: int, outlet: Outlet) -> int:
+def opening(connection: Connection, hub: Hub, outlet: Outlet) -> int:
     """How many deliveries may be taken now: none, one as a probe, or any number (-1)."""
     fares = health.destination(connection, outlet.workspace, outlet.name)
-    if now < fares.not_before:
+    hub.not_before[outlet.name] = fares.not_before
+    longest = int(LONGEST_RETRY_AFTER * MICROS)  # more is a clock that went back
+    if 0 < fares.not_before - hub.now() <= longest:
         return 0
     return 1 if fares.failures >= THRESHOLD else -1

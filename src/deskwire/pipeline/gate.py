@@ -11,11 +11,16 @@ from deskwire.pipeline.hub import Hub
 from deskwire.store.work import Claim
 
 
-class Gate:
-    """How many calls to a destination this process may have under way: as many as it holds slots.
+class NotNowError(Exception):
+    """The turn came and must not be used: nothing was sent. `due_at` (µs): when to try again."""
 
-    `lease` guards the slots: without them nothing is sent.
-    """
+    def __init__(self, due_at: int) -> None:
+        super().__init__(due_at)
+        self.due_at = due_at
+
+
+class Gate:
+    """Turns to call a destination: as many at once as this process holds slots of it."""
 
     def __init__(self, slots: list[Claim], silence_seconds: float) -> None:
         self.slots = slots
@@ -24,10 +29,17 @@ class Gate:
 
     @asynccontextmanager
     async def one_call(self, hub: Hub, claim: Claim) -> AsyncIterator[None]:
-        """Wait for a turn; both leases are checked right before the call."""
+        """Wait for a turn; NotNowError when the hub stops or the destination must be left alone.
+
+        Both leases, the work's and the slot's, are checked right before the call.
+        """
         async with self._free:
             hub.check_lease(claim)
             hub.check_lease(self.slots[0])
+            now = hub.now()
+            not_before = now if hub.stopping.is_set() else hub.not_before.get(claim.target, 0)
+            if hub.stopping.is_set() or not_before > now:
+                raise NotNowError(not_before)
             try:
                 yield
             except NoAnswer:

@@ -16,6 +16,25 @@ CONNECT_SECONDS = 3.0
 LONGEST_TIMEOUT = 60.0  # seconds, for a system that times out again and again
 
 
+class Patience:
+    """Seconds for one call: doubled by each time-out until answers come quickly again.
+
+    So a slow system gets its time, and a call that is lost costs little.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._least, self._most = seconds, max(LONGEST_TIMEOUT, seconds)
+
+    def grow(self) -> None:
+        """A call timed out."""
+        self.seconds = min(self.seconds * 2, self._most)
+
+    def shrink(self) -> None:
+        """An answer came in a fraction of the time."""
+        self.seconds = max(self.seconds / 2, self._least)
+
+
 class Caller:
     """Calls one system. Every failure is NotSent or NoAnswer, by what it says of the effect."""
 
@@ -29,12 +48,12 @@ class Caller:
         self._session = session
         self._base_url = URL(base_url.rstrip("/"), encoded=True)
         self._headers = headers
-        self._timeout_seconds = timeout_seconds
-        self._slow = 0  # time-outs in a row
+        self.patience = Patience(timeout_seconds)
 
     async def __call__(self, request: Request) -> Answer:
         """The answer, whatever its status."""
-        began = time.monotonic()
+        began, patience = time.monotonic(), self.patience.seconds
+        url = self._url(request)
         sent = None if request.json is None else encode(request.json).encode()
         headers = {**self._headers, **request.headers}
         if sent is not None:
@@ -42,37 +61,28 @@ class Caller:
         try:
             async with self._session.request(
                 request.method,
-                self._url(request),
+                url,
                 data=sent,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(
-                    total=self._patience(), sock_connect=min(CONNECT_SECONDS, self._timeout_seconds)
-                ),
+                timeout=aiohttp.ClientTimeout(total=patience, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
                 body = await _bounded(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"cannot connect to {self._base_url}: {_why(error)}") from error
-        except (aiohttp.InvalidURL, ValueError) as error:
+        except aiohttp.InvalidURL as error:
             raise GiveUp(f"cannot be asked: {error}") from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self._slow += isinstance(error, TimeoutError)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, TimeoutError):
+                self.patience.grow()
             raise NoAnswer(f"no whole answer from {self._base_url}: {_why(error)}") from error
-        if (time.monotonic() - began) * 4 < self._patience():
-            self._slow = max(0, self._slow - 1)
+        if (time.monotonic() - began) * 4 < patience:
+            self.patience.shrink()
         return Answer(
             status=response.status,
             body=body,
             headers={name.lower(): value for name, value in response.headers.items()},
         )
-
-    def _patience(self) -> float:
-        """Seconds for one call: doubled by each time-out until answers come quickly again.
-
-        So a slow system gets its time, and a call that is lost costs little.
-        """
-        longest = max(LONGEST_TIMEOUT, self._timeout_seconds)
-        return min(self._timeout_seconds * 2.0 ** min(self._slow, 10), longest)
 
     def _url(self, request: Request) -> URL:
         path = request.path

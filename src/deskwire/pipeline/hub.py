@@ -11,10 +11,11 @@ from typing import TypeVar
 import structlog
 from msgspec import Struct
 
-from deskwire.core.destination import Destination
+from deskwire.core.destination import Destination, Sent
 from deskwire.core.errors import LeaseLost
 from deskwire.core.exchange import Http
 from deskwire.core.provider import Account, Provider
+from deskwire.pipeline.http import Patience
 from deskwire.store.db import Connection, Database
 from deskwire.store.work import Claim
 
@@ -34,6 +35,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     doubt: float = 1.0  #: between two looks that must agree that something is gone
     backoff_first: float = 0.5
     backoff_most: float = 600.0
+    backoff_beside: float = 10.0  #: the same while the destination takes others
     give_up: float = 75 * 3600.0
     fetch_wait: float = 30.0  #: how long a delivery waits for the open fetches of its conversation
     breaker_first: float = 5.0  #: until the first probe, and twice as long until each later one
@@ -93,8 +95,13 @@ class Hub:
         self.timing = timing or Timing()
         self.random = random.Random(seed)  # noqa: S311 - jitter, no secret
         self.http: dict[str, Http] = {}  #: by name of a source or destination
+        self.patience: dict[str, Patience] = {}  #: of these calls
         self.wake = asyncio.Event()  #: set after a commit that made something due
         self.stopping = asyncio.Event()
+        self.not_before: dict[str, int] = {}  #: µs, by destination: left alone until then
+        self.sentinels: dict[str, Sent] = {}  #: by destination: a thing that was seen there
+        self.confirmed: dict[str, float] = {}  #: by destination: its last success, monotonic
+        self.settling: dict[tuple[str, str], float] = {}  #: by destination and conversation
         self.leases: dict[str, float] = {}  #: lease id → until when it is ours, monotonic seconds
 
     @property
@@ -107,9 +114,9 @@ class Hub:
         """Read in a thread, so that the loop goes on."""
         return await asyncio.to_thread(self.database.read, function)
 
-    async def write(self, function: Callable[[Connection], T]) -> T:
-        """Write; durable when this returns."""
-        return await asyncio.wrap_future(self.database.submit(function))
+    async def write(self, function: Callable[[Connection], T], *, is_urgent: bool = False) -> T:
+        """Write; durable when this returns. An urgent one goes before all that waits."""
+        return await asyncio.wrap_future(self.database.submit(function, is_urgent=is_urgent))
 
     def now(self) -> int:
         """µs since 1970 UTC, the clock of leases and due times."""
@@ -128,8 +135,8 @@ class Hub:
         if not self.holds(claim):
             raise LeaseLost(f"{claim.kind} {claim.target} {claim.key}")
 
-    def backoff(self, attempts: int) -> float:
+    def backoff(self, attempts: int, most: float | None = None) -> float:
         """Seconds until the next attempt after so many failed ones; jittered."""
-        most = self.timing.backoff_most
+        most = self.timing.backoff_most if most is None else most
         seconds = min(most, self.timing.backoff_first * 2.0 ** min(attempts, 30))
         return seconds * self.random.uniform(0.5, 1.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from deskwire.core.destination import Learned, Ledger, Outcome, Refused, Step, Unclear
+import msgspec
+
+from deskwire.core.destination import Learned, Ledger, Outcome, Refused, Sent, Step, Unclear
 from deskwire.core.errors import GiveUp, RetryLater
 
 
@@ -13,6 +15,15 @@ def lost(ledger: Ledger, learned: Learned) -> list[str]:
         for key, one in learned.changes.items()
         if one is None and key in ledger and ledger[key].refused is None
     ]
+
+
+def refusal(intent: Step, ledger: Ledger, outcome: Refused) -> Learned:
+    """The line that remembers a refusal, so that the same is not asked again and again."""
+    if intent.key not in ledger:
+        line = msgspec.structs.replace(intent.sent, refused=outcome.reason)
+        return Learned(changes={intent.key: line})
+    line = Sent(payload=intent.changes, refused=outcome.reason)
+    return Learned(changes={f"{intent.key}#refused": line})
 
 
 def shows(learned: Outcome, step: Step | None) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from deskwire.core.errors import GiveUp, RetryLater, Unreadable
+from deskwire.core.errors import GiveUp, LeaseLost, RetryLater, Unreadable
 from deskwire.core.exchange import Answer, Request
 from deskwire.core.instants import from_micros
 from deskwire.core.provider import Next
@@ -29,7 +31,7 @@ async def poll(hub: Hub, source: Source, claim: Claim) -> None:
     except (RetryLater, GiveUp) as error:
         await _failed(hub, source, claim, error)
     else:
-        await hub.write(lambda connection: work.release(connection, claim, None))
+        await hub.write(lambda c: work.release(c, claim, None, has_progress=True))
 
 
 async def _page(hub: Hub, source: Source, claim: Claim) -> bool:
@@ -75,16 +77,36 @@ async def _commit(
         fares, cursor=came.cursor, polled_at=now, failures=0, last_error=None
     )
 
-    def commit(connection: Connection) -> None:
-        work.fence(connection, claim)
+    def accept_all(connection: Connection) -> None:
         for record in records:
             accept(connection, now, source, record)
+
+    def commit(connection: Connection) -> None:
+        work.fence(connection, claim)
+        accept_all(connection)
         health.save_source(connection, source.workspace, after)
 
-    await hub.write(commit)
+    # It was served once: it is held until the database takes it.
+    try:
+        await _insist(hub, source, commit)
+    except LeaseLost:  # the next page is somebody else's; this one came and is kept
+        await _insist(hub, source, accept_all)
+        raise
     hub.wake.set()
     if records:
         log.debug("page stored", source=source.name, records=[one.id for one in records])
+
+
+async def _insist(hub: Hub, source: Source, commit: Callable[[Connection], None]) -> None:
+    """Try until it is durable; only the end of the process ends it before."""
+    attempts = 0
+    while True:
+        try:
+            return await asyncio.shield(hub.write(commit, is_urgent=True))
+        except RetryLater as error:
+            log.error("page not stored yet", source=source.name, error=str(error))
+            await asyncio.sleep(min(hub.backoff(attempts), 5.0))
+            attempts += 1
 
 
 async def _failed(hub: Hub, source: Source, claim: Claim, error: RetryLater | GiveUp) -> None:

@@ -7,8 +7,9 @@ from functools import partial
 import msgspec
 from msgspec import Struct
 
+from deskwire.core.destination import Step
 from deskwire.core.errors import RetryLater
-from deskwire.pipeline.deliver import State, load
+from deskwire.pipeline.delivery import State, load
 from deskwire.pipeline.hub import MICROS, Hub, Outlet
 from deskwire.store import deliveries, work
 from deskwire.store.db import Connection
@@ -61,7 +62,9 @@ def _page(outlet: Outlet, after: str, connection: Connection) -> list[str]:
 
 
 def _renew(hub: Hub, slots: list[Claim], connection: Connection) -> None:
-    work.renew(connection, [one.lease_id for one in slots], hub.after(hub.timing.lease))
+    lease_ids = {one.lease_id for one in slots}
+    if work.renew(connection, list(lease_ids), hub.after(hub.timing.lease)) != lease_ids:
+        raise RetryLater("it took too long, and the destination is being delivered to again")
 
 
 def _load(hub: Hub, outlet: Outlet, conversation_id: str, connection: Connection) -> State | None:
@@ -79,7 +82,7 @@ async def _steps(hub: Hub, outlet: Outlet, state: State) -> list[str]:
             else:
                 ledger[key] = sent
     steps = []
-    while (step := plan(state.view, ledger, state.target)) is not None:
+    while isinstance(step := plan(state.view, ledger, state.target), Step):
         steps.append(f"{step.action} {step.key}")
         ledger[step.key] = msgspec.structs.replace(
             step.sent, remote_id=step.sent.remote_id or step.remote_id or "new"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from deskwire.core.errors import RetryLater
 from deskwire.pipeline.deliver import VERIFY_ALL
-from deskwire.pipeline.gate import Gate
+from deskwire.pipeline.gate import Gate, NotNowError
 from deskwire.pipeline.hub import Hub, Outlet, log
 from deskwire.store import deliveries, work
 from deskwire.store.db import Connection
@@ -56,7 +57,7 @@ async def _watch(hub: Hub, outlet: Outlet, claim: Claim, gate: Gate) -> None:
         if not is_there:
             row = (outlet.workspace, "reconcile", outlet.name, VERIFY_ALL)
             work.mark(connection, hub.now(), *row)
-        work.release(connection, claim, None)
+        work.release(connection, claim, None, has_progress=True)
 
     if not is_there:
         log.warning("the destination forgot what it confirmed", destination=outlet.name)
@@ -68,15 +69,20 @@ async def _remembers(hub: Hub, outlet: Outlet, claim: Claim, gate: Gate) -> bool
     key, ask = destination.sentinel_key, destination.remembers
     if key is None or ask is None:
         return True
-    found = await hub.read(lambda c: deliveries.oldest(c, outlet.workspace, outlet.name, key))
-    if found is None:
+    sentinel = hub.sentinels.get(outlet.name) or await hub.read(
+        lambda c: deliveries.oldest(c, outlet.workspace, outlet.name, key)
+    )
+    if sentinel is None:
         return True
     try:
         for _ in range(2):  # a loss is believed only when it is seen twice
             async with gate.one_call(hub, claim):
-                if await ask(key, found[1], hub.http[outlet.name]):
+                if await ask(key, sentinel, hub.http[outlet.name]):
+                    hub.sentinels[outlet.name] = sentinel
                     return True
-    except RetryLater as error:
+            await asyncio.sleep(hub.timing.doubt)
+    except (RetryLater, NotNowError) as error:
         log.debug("cannot be asked", destination=outlet.name, error=str(error))
         return True
+    hub.sentinels.pop(outlet.name, None)
     return False

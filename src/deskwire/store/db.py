@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -12,12 +13,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from deskwire.core.errors import Misconfigured, RetryLater
+from deskwire.core.errors import GiveUp, Misconfigured, RetryLater
 
 T = TypeVar("T")
-Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+Job = tuple[Callable[[Connection], Any], "Future[Any]", bool]  # the last: is it urgent
+URGENT, USUAL, LAST = range(3)
 
 __all__ = ["Connection", "Database"]
 
@@ -40,7 +42,8 @@ class Database:
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         self._clock = clock
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._writer = threading.Thread(target=self._write_groups, name="writer", daemon=True)
         self._writer.start()
 
@@ -58,17 +61,21 @@ class Database:
         try:
             with self.engine.connect() as connection, connection.begin():
                 return function(connection)
-        except OperationalError as error:
-            raise RetryLater(f"the database cannot be read: {error.orig}") from error
+        except DatabaseError as error:
+            raise _classed(error) from error
 
-    def submit(self, function: Callable[[Connection], T]) -> Future[T]:
+    def submit(self, function: Callable[[Connection], T], *, is_urgent: bool = False) -> Future[T]:
         """Run the function in a transaction; the result is there once it is durable.
 
-        It touches nothing but its connection, and may be run with others in one transaction.
+        It touches nothing but its connection, and may be run with others in one transaction. An
+        urgent one goes before all that waits, and its group ends with it.
         """
         result: Future[T] = Future()
-        self._jobs.put((function, result))
+        self._put((function, result, is_urgent), URGENT if is_urgent else USUAL)
         return result
+
+    def _put(self, job: Job | None, priority: int) -> None:
+        self._jobs.put((priority, next(self._numbers), job))
 
     def write(self, function: Callable[[Connection], T]) -> T:
         """`submit`, waited for."""
@@ -76,7 +83,7 @@ class Database:
 
     def close(self) -> None:
         """Finish what was submitted and let go of the file."""
-        self._jobs.put(None)
+        self._put(None, LAST)
         self._writer.join()
         self.engine.dispose()
 
@@ -86,6 +93,9 @@ class Database:
             try:
                 with self.engine.connect().execution_options(is_writer=True) as connection:
                     self._write_group(connection, job, done)
+            except _FirstFailedError as first:
+                job[1].set_exception(_classed(first.error))
+                continue
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers get it
                 # The first one too where not even BEGIN worked, and so `done` is empty.
                 for result in {job[1], *(result for result, _ in done)}:
@@ -102,7 +112,7 @@ class Database:
 
         queue.Empty where none waits.
         """
-        while (job := self._jobs.get(block=wait)) is not None:
+        while (job := self._jobs.get(block=wait)[2]) is not None:
             if job[1].set_running_or_notify_cancel():
                 return job
         return None
@@ -113,16 +123,34 @@ class Database:
         until = time.monotonic() + LONGEST_GROUP_SECONDS
         with connection.begin():
             while job is not None:
-                function, result = job
+                function, result, is_urgent = job
+                is_first = not done
                 done.append((result, None))
-                done[-1] = (result, _run(connection, function))
-                if time.monotonic() > until:
+                run = _run_first if is_first else _run
+                done[-1] = (result, run(connection, function))
+                if is_urgent or time.monotonic() > until:
                     return
                 try:
                     job = self._take(wait=False)
                 except queue.Empty:
                     return
-            self._jobs.put(None)  # close() came in the middle of a group
+            self._put(None, LAST)  # close() came in the middle of a group
+
+
+class _FirstFailedError(Exception):
+    """The first function of a group failed: the transaction holds nothing else, and is undone."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _run_first(connection: Connection, function: Callable[[Connection], T]) -> T:
+    """The function's result; no savepoint is needed, as nothing was done before it."""
+    try:
+        return function(connection)
+    except BaseException as error:
+        raise _FirstFailedError(error) from error
 
 
 def _run(connection: Connection, function: Callable[[Connection], T]) -> T | BaseException:
@@ -142,7 +170,9 @@ def _run(connection: Connection, function: Callable[[Connection], T]) -> T | Bas
 
 def _classed(error: BaseException) -> BaseException:
     if isinstance(error, OperationalError):
-        return RetryLater(f"the database cannot be written: {error.orig}")
+        return RetryLater(f"the database cannot be used now: {error.orig}")
+    if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
+        return GiveUp(f"the database cannot be used: {error.orig}")
     return error
 
 

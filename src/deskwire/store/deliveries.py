@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, update
 
 from deskwire.core.destination import Payload, Sent, Step
 from deskwire.core.exchange import encode
@@ -12,6 +12,8 @@ from deskwire.store import tables
 from deskwire.store.upserts import insert, upsert
 
 D, L, A = tables.deliveries, tables.ledger, tables.attempts
+
+_LOG = insert(A)  # built once, with its columns taken from the row
 
 #: In place of a conversation's id: the line belongs to the whole destination.
 SHARED = ""
@@ -22,7 +24,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
     intent: Step | None = None
     settle_until: int | None = None
-    verify: bool = False
+    patience: int = 0  #: µs that the call which was begun may take
+    verify: bool = False  #: read back all of it first; `save` leaves this alone
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -40,17 +43,21 @@ def load(
     connection: Connection, workspace: str, destination: str, conversation_id: str
 ) -> Delivery:
     """Where it stands; a delivery never begun stands at the beginning."""
-    row = connection.execute(
-        select(D.c.intent, D.c.settle_until, D.c.verify).where(
-            D.c.workspace == workspace,
-            D.c.destination == destination,
-            D.c.conversation_id == conversation_id,
-        )
-    ).first()
+    row = connection.execute(select(D).where(*_is(workspace, destination, conversation_id))).first()
     if row is None:
         return Delivery()
     intent = msgspec.json.decode(row.intent, type=Step) if row.intent else None
-    return Delivery(intent=intent, settle_until=row.settle_until, verify=row.verify)
+    return Delivery(
+        intent=intent, settle_until=row.settle_until, patience=row.patience, verify=row.verify
+    )
+
+
+def _is(workspace: str, destination: str, conversation_id: str) -> list[ColumnElement[bool]]:
+    return [
+        D.c.workspace == workspace,
+        D.c.destination == destination,
+        D.c.conversation_id == conversation_id,
+    ]
 
 
 def save(
@@ -59,24 +66,44 @@ def save(
     destination: str,
     conversation_id: str,
     delivery: Delivery,
-    *,
-    differs: list[str] | None = None,
-    delivered_at: int | None = None,
 ) -> None:
-    """Store where it stands; `differs` and `delivered_at` only where they are given."""
+    """Store what was begun, and when to look what became of it."""
     row: dict[str, object] = {
         "workspace": workspace,
         "destination": destination,
         "conversation_id": conversation_id,
         "intent": encode(delivery.intent) if delivery.intent else None,
         "settle_until": delivery.settle_until,
-        "verify": delivery.verify,
+        "patience": delivery.patience,
     }
-    if differs is not None:
-        row["differs"] = "\n".join(differs) or None
-    if delivered_at is not None:
-        row["delivered_at"] = delivered_at
     upsert(connection, D, [row])
+
+
+def close(
+    connection: Connection,
+    workspace: str,
+    destination: str,
+    conversation_id: str,
+    differs: list[str],
+    complete_at: int | None,
+) -> None:
+    """Nothing is begun; what differs, and when all was there (None: it is not)."""
+    save(connection, workspace, destination, conversation_id, Delivery())
+    values: dict[str, object] = {"differs": "\n".join(differs) or None}
+    if complete_at is not None:
+        values["delivered_at"] = complete_at
+    connection.execute(
+        update(D).where(*_is(workspace, destination, conversation_id)).values(values)
+    )
+
+
+def verified(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> None:
+    """All of it was read back."""
+    connection.execute(
+        update(D).where(*_is(workspace, destination, conversation_id)).values(verify=False)
+    )
 
 
 def ledger(
@@ -147,14 +174,12 @@ def log_attempt(
     attempt: Attempt,
 ) -> None:
     """Keep what an attempt came to."""
-    connection.execute(
-        insert(A).values(
-            workspace=workspace,
-            destination=destination,
-            conversation_id=conversation_id,
-            **msgspec.structs.asdict(attempt),
-        )
-    )
+    row = {
+        "workspace": workspace,
+        "destination": destination,
+        "conversation_id": conversation_id,
+    }
+    connection.execute(_LOG, {**row, **msgspec.structs.asdict(attempt)})
 
 
 def attempts(
@@ -218,12 +243,10 @@ def demand_verification(
     )
 
 
-def oldest(
-    connection: Connection, workspace: str, destination: str, key: str
-) -> tuple[str, Sent] | None:
-    """(conversation, line) of the line of this key that was confirmed first."""
+def oldest(connection: Connection, workspace: str, destination: str, key: str) -> Sent | None:
+    """The line of this key that was confirmed first."""
     row = connection.execute(
-        select(L.c.conversation_id, L.c.remote_id)
+        select(L.c.remote_id)
         .where(
             L.c.workspace == workspace,
             L.c.destination == destination,
@@ -233,7 +256,7 @@ def oldest(
         .order_by(L.c.at)
         .limit(1)
     ).first()
-    return None if row is None else (row.conversation_id, Sent(payload={}, remote_id=row.remote_id))
+    return None if row is None else Sent(payload={}, remote_id=row.remote_id)
 
 
 def forget_shared(connection: Connection, workspace: str, destination: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -243,7 +244,9 @@ deliveries = Table(
     Column("conversation_id", String(36), nullable=False),
     Column("intent", Text),  # JSON of a Step that was begun and whose end is not known
     _instant("settle_until"),  # when to look what became of it
-    Column("verify", Boolean(create_constraint=False), nullable=False),  # read back all of it first
+    Column("patience", BigInteger, nullable=False),  # µs that the begun call may take
+    # Read back all of it first.
+    Column("verify", Boolean(create_constraint=False), nullable=False, server_default=false()),
     Column("differs", Text),  # what cannot be delivered any more, for people
     _instant("delivered_at"),
     PrimaryKeyConstraint("workspace", "destination", "conversation_id"),

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import Connection, Table
 
 # PostgreSQL's construct compiles for SQLite too; SQLite's does not for PostgreSQL.
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 
 def upsert(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
     """Insert rows, or replace the given columns of those whose key is taken."""
-    if not rows:
-        return
+    if rows:
+        connection.execute(_statement(table, tuple(rows[0])), rows)
+
+
+@lru_cache(maxsize=100)
+def _statement(table: Table, names: tuple[str, ...]) -> Insert:
     keys = {column.name for column in table.primary_key}
     statement = insert(table)
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=sorted(keys), set_=replaced), rows
-    )
+    replaced = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=sorted(keys), set_=replaced)
 
 
 __all__ = ["insert", "upsert"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from deskwire.core.destination import (
+    Blocked,
     Destination,
     Learned,
     Ledger,
@@ -43,7 +44,7 @@ from deskwire.destinations.our_api.wire import (
 )
 
 
-def plan(view: Conversation, ledger: Ledger, target: Target) -> Step | None:
+def plan(view: Conversation, ledger: Ledger, target: Target) -> Step | Blocked | None:
     """The agent, then the chat, then its messages in their order."""
     agent = view.agent if view.agent is not None and view.agent.is_known else None
     uses = None if agent is None else agent_key(agent, target)
@@ -54,10 +55,8 @@ def plan(view: Conversation, ledger: Ledger, target: Target) -> Step | None:
     if held is None:
         return Step(action="create_chat", key=CHAT, sent=Sent(payload=wanted), uses=uses)
     if held.refused is not None:
-        return None
-    changes = {name: value for name, value in wanted.items() if held.payload.get(name) != value}
-    if wanted["agent_id"] is None:
-        changes.pop("agent_id", None)  # not known yet, or not any more: what is there stays
+        return Blocked(reason=f"the chat was refused: {held.refused}", needs_person=True)
+    changes = _changes(held, wanted, ledger)
     if changes:
         return Step(
             action="patch_chat",
@@ -67,30 +66,47 @@ def plan(view: Conversation, ledger: Ledger, target: Target) -> Step | None:
             changes=changes,
             uses=uses,
         )
-    return _next_message(view, ledger, target, held.remote_id)
+    step = _next_message(view, ledger, target, held.remote_id)
+    return _refused_agent(uses, ledger) if step is None else step
+
+
+def _changes(held: Sent, wanted: Payload, ledger: Ledger) -> Payload:
+    """What of the chat is another now; not what was refused before, nor an agent unknown yet."""
+    changes = {name: value for name, value in wanted.items() if held.payload.get(name) != value}
+    if wanted["agent_id"] is None:
+        changes.pop("agent_id", None)
+    refused = ledger.get(f"{CHAT}#refused")
+    return {} if refused is not None and refused.payload == changes else changes
 
 
 def _next_message(
     view: Conversation, ledger: Ledger, target: Target, chat_id: str | None
-) -> Step | None:
+) -> Step | Blocked | None:
     message = next((o for o in deliverable(view, target) if message_key(o) not in ledger), None)
     if message is None:
         return None
     author = agent_author(message)
-    if author is not None and not author.is_known:
-        return None  # a message cannot be given its author later: it waits until he is known
     uses = None if author is None else agent_key(author, target)
+    if author is not None and not author.is_known:
+        # A message cannot be given its author later.
+        reason = f"messages wait until it is known who agent {author.external_id} is"
+        return Blocked(reason=reason, needs_person=False)
     if author is not None and uses not in ledger:
         return _agent_step(author, target)
-    if uses is not None and ledger[uses].refused is not None:
-        return None  # nor can a customer be made of an agent whom OurAPI refuses
-    return Step(
+    return _refused_agent(uses, ledger) or Step(
         action="post_message",
         key=message_key(message),
         sent=message_line(message, ledger, target),
         remote_id=chat_id,
         uses=uses,
     )
+
+
+def _refused_agent(uses: str | None, ledger: Ledger) -> Blocked | None:
+    """OurAPI has no such agent and will not have him; his messages are nobody else's."""
+    if uses is None or ledger[uses].refused is None:
+        return None
+    return Blocked(reason=f"{uses} was refused: {ledger[uses].refused}", needs_person=True)
 
 
 def _agent_step(agent: Participant, target: Target) -> Step:
@@ -124,8 +140,12 @@ async def perform(step: Step, target: Target, http: Http) -> Outcome:
         case "patch_chat":
             path = f"/chats/{step.remote_id}"
             answer = await http(Request(method="PATCH", path=path, json=step.changes))
+            if answer.status == 204:
+                return _done(step, step.remote_id)
         case _:
             answer = await http(_post(f"/chats/{step.remote_id}/messages", step.sent.payload))
+            if answer.is_success and decode(answer, RemoteChat).chat_id == step.remote_id:
+                return _done(step, step.sent.remote_id)
     return _outcome(step, answer)
 
 
@@ -155,8 +175,8 @@ async def _perform_agent(step: Step, http: Http) -> Outcome:
 
 def _outcome(step: Step, answer: Answer) -> Outcome:
     what = f"{answer.status} {answer.excerpt()}"
-    if answer.is_success:
-        return _done(step, step.sent.remote_id)
+    if answer.is_success:  # a proxy's page, or half of the truth
+        return Unclear(reason=f"not what OurAPI answers: {what}")
     if answer.status == 400 and step.uses is not None and "agent" in what.casefold():
         return Learned(changes={step.uses: None}, warning=f"the agent is gone: {what}")
     # 404 says "taken" on a POST of a chat, and "forgotten" on everything else: look which.

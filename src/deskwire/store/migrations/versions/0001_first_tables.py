@@ -202,7 +202,8 @@ def upgrade() -> None:
         sa.Column("conversation_id", sa.String(length=36), nullable=False),
         sa.Column("intent", sa.Text(), nullable=True),
         sa.Column("settle_until", sa.BigInteger(), nullable=True),
-        sa.Column("verify", sa.Boolean(), nullable=False),
+        sa.Column("patience", sa.BigInteger(), nullable=False),
+        sa.Column("verify", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("differs", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(

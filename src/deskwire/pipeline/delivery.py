@@ -1,0 +1,64 @@
+"""What a delivery knows: the conversation, what was sent of it, and where it stands."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from deskwire.core.destination import Blocked, Ledger, Target
+from deskwire.core.model import Conversation
+from deskwire.core.view import view
+from deskwire.pipeline.hub import MICROS, Hub, Outlet
+from deskwire.pipeline.normalise import DETAIL, PERSON
+from deskwire.store import agents, conversations, deliveries, work
+from deskwire.store.db import Connection
+from deskwire.store.deliveries import Delivery
+
+
+class State(Struct, kw_only=True):
+    """A delivery under way; `seq` tells whether the view is still the newest."""
+
+    seq: int
+    view: Conversation
+    ledger: Ledger
+    target: Target
+    delivery: Delivery
+    waits_until: int | None  #: µs; an open fetch may still tell more until then
+    blocked: Blocked | None = None  #: why something is missing that cannot be sent now
+    has_progress: bool = False
+    losses: int = 0  #: how often something confirmed was found gone
+
+    def must_look(self) -> bool:
+        """Whether to look what is there before anything else is sent."""
+        begun = self.delivery.intent is not None and self.delivery.settle_until is not None
+        return begun or self.delivery.verify
+
+
+def load(connection: Connection, hub: Hub, outlet: Outlet, conversation_id: str) -> State | None:
+    """All that a delivery needs to know; None when there is no such conversation."""
+    workspace, name = outlet.workspace, outlet.name
+    # First, so that a change which comes while the rest is read is seen as one.
+    seq = work.seq(connection, workspace, "deliver", name, conversation_id)
+    stored = conversations.load(connection, workspace, conversation_id)
+    if stored is None:
+        return None
+    named = [one.value.agent for one in stored.facts.assignments.values() if one.value.agent]
+    people = agents.load(connection, workspace, stored.origin.account, named)
+    keys = [f"{DETAIL}{stored.origin.external_id}"]
+    keys += [f"{PERSON}{agent}" for agent in named if agent not in people]
+    fetches = work.open_keys(connection, workspace, "fetch", stored.source, keys)
+    patience = int(hub.timing.fetch_wait * MICROS)
+    return State(
+        seq=seq,
+        view=view(stored.facts, stored.origin, people),
+        ledger=deliveries.ledger(connection, workspace, name, conversation_id),
+        target=Target(
+            name=name,
+            source=stored.source,
+            conversation_id=conversation_id,
+            external_id_prefix=outlet.external_id_prefix.get(stored.source, ""),
+            with_notes=outlet.with_notes,
+            options=outlet.options,
+        ),
+        delivery=deliveries.load(connection, workspace, name, conversation_id),
+        waits_until=max((at + patience for at in fetches.values()), default=None),
+    )
