@@ -105,7 +105,7 @@ class Worker:
 
     async def _look(self) -> None:
         """Claim what is due, lane by lane, as far as there is room."""
-        for lane in await self.hub.read(lambda c: self._due(c, self.hub.now())):
+        for lane in self.hub.database.peek(lambda c: self._due(c, self.hub.now())):
             room = AT_ONCE[lane[0]] - self._busy[lane]
             if room > 0:
                 await self._take(lane, room)

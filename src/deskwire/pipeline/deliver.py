@@ -206,7 +206,7 @@ class Courier:
         assert step is not None
         async with self._turn():
             # What came while it waited for its turn may have to be sent before it.
-            seq = await self.hub.read(lambda c: work.seq(c, *self._work()))
+            seq = self.hub.database.peek(lambda c: work.seq(c, *self._work()))
             if seq != state.seq:
                 raise _StaleError
             return await self.destination.perform(step, state.target, self.http)

@@ -42,6 +42,8 @@ class Database:
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         self._clock = clock
+        self._peeking: Connection | None = None
+        self._peek_lock = threading.Lock()
         self._jobs: queue.PriorityQueue[tuple[int, int, Job | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._writer = threading.Thread(target=self._write_groups, name="writer", daemon=True)
@@ -64,6 +66,16 @@ class Database:
         except DatabaseError as error:
             raise _classed(error) from error
 
+    def peek(self, function: Callable[[Connection], T]) -> T:
+        """A look of microseconds at the newest that is committed, on the calling thread."""
+        with self._peek_lock:
+            try:
+                if self._peeking is None:
+                    self._peeking = self.engine.connect().execution_options(is_peek=True)
+                return function(self._peeking)
+            except DatabaseError as error:
+                raise _classed(error) from error
+
     def submit(self, function: Callable[[Connection], T], *, is_urgent: bool = False) -> Future[T]:
         """Run the function in a transaction; the result is there once it is durable.
 
@@ -85,6 +97,8 @@ class Database:
         """Finish what was submitted and let go of the file."""
         self._put(None, LAST)
         self._writer.join()
+        if self._peeking is not None:
+            self._peeking.close()
         self.engine.dispose()
 
     def _write_groups(self) -> None:
@@ -183,5 +197,6 @@ def _prepare(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - the driver'
 
 
 def _begin(connection: Connection) -> None:
-    is_writer = connection.get_execution_options().get("is_writer", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("is_peek", False):  # that one sees each statement's newest
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("is_writer") else "BEGIN")

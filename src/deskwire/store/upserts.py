@@ -24,4 +24,4 @@ def _statement(table: Table, names: tuple[str, ...]) -> Insert:
     return statement.on_conflict_do_update(index_elements=sorted(keys), set_=replaced)
 
 
-__all__ = ["insert", "upsert"]
+__all__ = ["Insert", "insert", "upsert"]

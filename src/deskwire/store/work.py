@@ -30,7 +30,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from deskwire.core.errors import LeaseLost
 from deskwire.store import tables
-from deskwire.store.upserts import insert
+from deskwire.store.upserts import Insert, insert
 
 W = tables.work
 HOST = socket.gethostname()
@@ -64,33 +64,39 @@ def mark(
 
     A row that waits after a failure keeps its time, so that news do not hammer a sick system.
     """
-    due_at = now if due_at is None else due_at
-    statement = insert(W).values(
-        workspace=workspace,
-        kind=kind,
-        target=target,
-        key=key,
-        seq=1,
-        marked_at=now,
-        due_at=due_at,
-        attempts=0,
-    )
+    row = {
+        "workspace": workspace,
+        "kind": kind,
+        "target": target,
+        "key": key,
+        "seq": 1,
+        "marked_at": now,
+        "due_at": now if due_at is None else due_at,
+        "attempts": 0,
+    }
+    connection.execute(_MARK, row)
+
+
+def _marking() -> Insert:
+    """Built once, as it is run for every change of every conversation."""
+    statement = insert(W)
+    new = statement.excluded
     is_waiting = and_(W.c.attempts > 0, W.c.dead_at.is_(None))
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[W.c.workspace, W.c.kind, W.c.target, W.c.key],
-            set_={
-                "seq": W.c.seq + 1,
-                "due_at": case(
-                    (is_waiting, W.c.due_at), (W.c.due_at < due_at, W.c.due_at), else_=due_at
-                ),
-                "attempts": case((is_waiting, W.c.attempts), else_=0),
-                "failing_since": case((is_waiting, W.c.failing_since), else_=None),
-                "marked_at": case((W.c.dead_at.is_(None), W.c.marked_at), else_=now),
-                "dead_at": None,
-            },
-        )
+    sooner = case((W.c.due_at < new.due_at, W.c.due_at), else_=new.due_at)
+    return statement.on_conflict_do_update(
+        index_elements=[W.c.workspace, W.c.kind, W.c.target, W.c.key],
+        set_={
+            "seq": W.c.seq + 1,
+            "due_at": case((is_waiting, W.c.due_at), else_=sooner),
+            "attempts": case((is_waiting, W.c.attempts), else_=0),
+            "failing_since": case((is_waiting, W.c.failing_since), else_=None),
+            "marked_at": case((W.c.dead_at.is_(None), W.c.marked_at), else_=new.marked_at),
+            "dead_at": None,
+        },
     )
+
+
+_MARK = _marking()
 
 
 def keep_slots(connection: Connection, now: int, workspace: str, target: str, count: int) -> None:
