@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
-from deskwire.core.facts import ConversationFacts, Facts, PersonFacts, Said, SetAside
+from deskwire.core.facts import (
+    ConversationFacts,
+    Facts,
+    Item,
+    ParticipantFacts,
+    PersonFacts,
+    Said,
+    SetAside,
+)
 from deskwire.core.instants import to_micros
 from deskwire.core.merge import lift, lift_person, merge, merge_items
 from deskwire.core.provider import Record
@@ -151,8 +159,19 @@ def _meet(
     after = item if before is None else merge_items(before, item)
     if after == before:
         return
-    agents.save(connection, source.workspace, source.account, said.external_id, after)
-    mark_conversations_of(connection, now, source, said.external_id)
+    keep_person(connection, now, source, said.external_id, after)
+
+
+def keep_person(
+    connection: Connection,
+    now: int,
+    source: Source,
+    external_id: str,
+    item: Item[ParticipantFacts],
+) -> None:
+    """Replace what is known of a person; their conversations may read otherwise now."""
+    agents.save(connection, source.workspace, source.account, external_id, item)
+    mark_conversations_of(connection, now, source, external_id)
 
 
 def mark_conversations_of(connection: Connection, now: int, source: Source, agent: str) -> None:
