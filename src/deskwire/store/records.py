@@ -184,25 +184,39 @@ def set_aside_counts(connection: Connection, workspace: str) -> dict[str, int]:
 
 
 def newest_set_aside(
-    connection: Connection, workspace: str, source: str, limit: int = 5
-) -> list[tuple[str, str, str]]:
-    """(record, place, reason) of what was set aside last."""
-    rows = connection.execute(
-        select(S.c.record_id, S.c.at, S.c.reason)
-        .where(S.c.workspace == workspace, S.c.source == source)
-        .order_by(S.c.record_id.desc(), S.c.at)
-        .limit(limit)
+    connection: Connection, workspace: str, limit: int = 5
+) -> dict[str, list[tuple[str, str, str]]]:
+    """By source: (record, place, reason) of what was set aside last."""
+    number = func.row_number().over(
+        partition_by=S.c.source, order_by=(S.c.record_id.desc(), S.c.at)
     )
-    return [(row.record_id, row.at, row.reason) for row in rows]
+    places = (
+        select(S.c.source, S.c.record_id, S.c.at, S.c.reason, number.label("number"))
+        .where(S.c.workspace == workspace)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(places).where(places.c.number <= limit).order_by(places.c.source, places.c.number)
+    )
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append((row.record_id, row.at, row.reason))
+    return found
 
 
 def set_aside_of(
-    connection: Connection, workspace: str, source: str, external_id: str
-) -> list[tuple[str, str, str]]:
-    """(record, place, reason) of what was set aside and belongs to one conversation."""
+    connection: Connection, workspace: str, external_id: str, source: str | None = None
+) -> list[tuple[str, str, str, str]]:
+    """(source, record, place, reason) of what was set aside and belongs to one conversation.
+
+    Without a source: of any that has a conversation with this id.
+    """
+    wanted = [S.c.workspace == workspace, S.c.external_id == external_id]
+    if source is not None:
+        wanted.append(S.c.source == source)
     rows = connection.execute(
-        select(S.c.record_id, S.c.at, S.c.reason)
-        .where(S.c.workspace == workspace, S.c.source == source, S.c.external_id == external_id)
-        .order_by(S.c.record_id, S.c.at)
+        select(S.c.source, S.c.record_id, S.c.at, S.c.reason)
+        .where(*wanted)
+        .order_by(S.c.source, S.c.record_id, S.c.at)
     )
-    return [(row.record_id, row.at, row.reason) for row in rows]
+    return [(row.source, row.record_id, row.at, row.reason) for row in rows]
