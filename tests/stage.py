@@ -58,6 +58,7 @@ FAST = Timing(
     backoff_first=0.01,
     backoff_most=0.1,
     fetch_wait=30.0,
+    ask_again=0.05,
     breaker_first=0.05,
     breaker_most=0.1,
     watch=0.2,
@@ -130,6 +131,11 @@ class Stage:
                 f"timeout_seconds = {timeout_seconds}\nsettle_seconds = {settle_seconds}",
             ]
         self.config.write_text("\n".join(lines) + "\n")
+
+    def configure_nowhere(self) -> None:
+        """Write deskwire.toml for services that are not there: nothing is called."""
+        self.bigchat_url = self.our_api_url = "http://127.0.0.1:9"
+        self.configure()
 
     def chat(self, number: int, advisor: int = 1, started_at: int = 0) -> None:
         """Let BigChat know a conversation, when it is asked for it."""

@@ -147,6 +147,42 @@ def test_with_a_prefix_for_one_of_them_they_can_share_it(tmp_path: Path) -> None
     assert hub.outlets["our-api"].external_id_prefix == {"bigchat": "", "other": "o-"}
 
 
+SECOND_DESTINATION = """
+[[destination]]
+name = "again"
+kind = "our_api"
+base_url = "http://127.0.0.1:2/"
+"""
+INTO_BOTH = WHOLE.replace('["our-api"]', '["our-api", "again"]')
+
+
+def test_two_destinations_that_are_one_system_need_prefixes(tmp_path: Path) -> None:
+    [fault] = faults(tmp_path, INTO_BOTH + SECOND_DESTINATION)
+    assert fault == (
+        "destinations 'our-api', 'again' are one system: what comes there from bigchat needs an "
+        'external_id_prefix each, as in external_id_prefix = { "bigchat" = "x-" }'
+    )
+
+
+def test_two_destinations_that_are_one_system_can_have_prefixes(tmp_path: Path) -> None:
+    second = SECOND_DESTINATION + 'external_id_prefix = "again-"\n'
+    assert len(load(tmp_path, INTO_BOTH + second).destination) == 2
+
+
+def test_two_destinations_on_different_systems_need_no_prefix(tmp_path: Path) -> None:
+    second = SECOND_DESTINATION.replace(":2/", ":2/other")
+    assert len(load(tmp_path, INTO_BOTH + second).destination) == 2
+
+
+def test_a_source_and_its_destination_are_of_one_workspace(tmp_path: Path) -> None:
+    text = WHOLE.replace("destinations =", 'workspace = "shop"\ndestinations =')
+    [fault] = faults(tmp_path, text)
+    assert fault == (
+        "source 'bigchat' is of workspace 'shop', its destination 'our-api' of 'main': they must "
+        "be of one"
+    )
+
+
 def test_the_template_of_init_is_a_whole_configuration(tmp_path: Path) -> None:
     assert [one.name for one in load(tmp_path, TEMPLATE).source] == ["bigchat"]
 

@@ -8,12 +8,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from deskwire import destinations, providers
+from deskwire.core.destination import Destination
 from deskwire.core.errors import Misconfigured
-from deskwire.core.provider import Account
+from deskwire.core.provider import Account, Provider
 from deskwire.pipeline.hub import Hub, Outlet, Source, Timing
 from deskwire.store.db import Database
 
@@ -186,11 +188,25 @@ def _cross_check(settings: Settings) -> list[str]:
         faults += [f"{word} {name!r} is there twice" for name in twice]
         for one in group:
             faults += _check_kind(word, one)
-    defined = {one.name for one in settings.destination}
-    for source in settings.source:
-        missing = [name for name in source.destinations if name not in defined]
-        faults += [f"source {source.name!r}: no [[destination]] defines {one!r}" for one in missing]
+    faults += [fault for source in settings.source for fault in _check_ways(settings, source)]
     return faults + _check_prefixes(settings)
+
+
+def _check_ways(settings: Settings, source: SourceSettings) -> list[str]:
+    """Whether each destination of a source is defined, and in the source's own workspace."""
+    defined = {one.name: one for one in settings.destination}
+    faults = [
+        f"source {source.name!r}: no [[destination]] defines {name!r}"
+        for name in source.destinations
+        if name not in defined
+    ]
+    faults += [
+        f"source {source.name!r} is of workspace {source.workspace!r}, its destination "
+        f"{one.name!r} of {one.workspace!r}: they must be of one"
+        for one in map(defined.get, source.destinations)
+        if one is not None and one.workspace != source.workspace
+    ]
+    return faults
 
 
 def _check_kind(word: str, one: SourceSettings | DestinationSettings) -> list[str]:
@@ -207,23 +223,57 @@ def _check_kind(word: str, one: SourceSettings | DestinationSettings) -> list[st
         for key in (one.model_extra or {})
         if key not in kind.options
     ]
-    if not one.base_url:
+    if not one.base_url and _is_called(kind):
         faults.append(f"{word} {one.name!r}: base_url is required")
     return faults
 
 
+def _is_called(kind: Provider | Destination) -> bool:
+    """Whether anything is ever asked of this kind of system."""
+    if isinstance(kind, Destination):
+        return True
+    return any((kind.poll, kind.backfill, kind.detail, kind.people))
+
+
 def _check_prefixes(settings: Settings) -> list[str]:
-    """Two sources into one destination need different prefixes, or their ids collide there."""
+    """Two sources into one system need different prefixes, or their ids collide there."""
     faults = []
-    for outlet in settings.destination:
-        sources = [one.name for one in settings.source if outlet.name in one.destinations]
-        prefixes = [_prefix_for(outlet, name) for name in sources]
-        if len(set(prefixes)) < len(prefixes):
-            faults.append(
-                f"destination {outlet.name!r}: its sources {', '.join(sources)} need an "
-                f'external_id_prefix each, as in external_id_prefix = {{ "{sources[-1]}" = "x-" }}'
+    for group in _systems(settings.destination):
+        ways = [
+            (_prefix_for(outlet, source.name), outlet.name, source.name)
+            for outlet in group
+            for source in settings.source
+            if outlet.name in source.destinations
+        ]
+        if len({prefix for prefix, _, _ in ways}) == len(ways):
+            continue
+        sources = list(dict.fromkeys(source for _, _, source in ways))
+        which = f"destination {group[0].name!r}: its sources {', '.join(sources)} need"
+        if group[1:]:
+            names = ", ".join(repr(outlet.name) for outlet in group)
+            which = (
+                f"destinations {names} are one system: what comes there from "
+                f"{', '.join(sources)} needs"
             )
+        faults.append(
+            f"{which} an external_id_prefix each, as in "
+            f'external_id_prefix = {{ "{sources[-1]}" = "x-" }}'
+        )
     return faults
+
+
+def _systems(outlets: list[DestinationSettings]) -> list[list[DestinationSettings]]:
+    """Destinations by the system behind them, of the kinds where one id can be taken once only."""
+    found: dict[tuple[str, str, str], list[DestinationSettings]] = {}
+    for outlet in outlets:
+        if outlet.kind not in destinations.names():
+            continue  # which is a fault of its own
+        if destinations.load(outlet.kind).sentinel_key is None:
+            continue
+        parts = urlsplit(outlet.base_url)
+        key = (outlet.kind, parts.netloc.lower() or outlet.name, parts.path.rstrip("/"))
+        found.setdefault(key, []).append(outlet)
+    return list(found.values())
 
 
 def _prefix_for(outlet: DestinationSettings, source: str) -> str:

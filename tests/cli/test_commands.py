@@ -9,7 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from deskwire.sandbox.answers import invalid
+from deskwire.sandbox.ourapi import OurAPI
 from tests.stage import Stage, event, page
 
 DESKWIRE = [sys.executable, "-m", "deskwire.cli"]
@@ -35,6 +39,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
             event(7, "END", 3),
             event(8, "START", 0),
             event(8, "SING", 5),
+            event(99, "DANCE", 6),
         )
     )
 
@@ -75,7 +80,7 @@ def test_status_counts_what_flowed_and_names_what_was_set_aside(delivered: Path)
     told = json.loads(deskwire(delivered, "status", "--json").stdout)
     source, outlet = told["sources"][0], told["destinations"][0]
     assert (source["conversations_open"], source["conversations_closed"]) == (1, 1)
-    assert (source["messages"], source["set_aside"]) == (2, 1)
+    assert (source["messages"], source["set_aside"]) == (2, 2)
     assert (outlet["conversations_complete"], outlet["waiting"], outlet["dead"]) == (2, 0, 0)
     assert any("unknown event_name 'SING'" in line for line in told["warnings"])
     assert any("'k' sent as '[k]'" in line for line in told["warnings"])
@@ -100,6 +105,14 @@ def test_show_prints_what_was_set_aside_and_every_attempt(delivered: Path) -> No
     shown = deskwire(delivered, "show", "conversation", "8", "--attempts").stdout
     assert "set aside" in shown
     assert "create_chat chat confirmed" in shown
+
+
+def test_show_knows_a_conversation_of_which_only_something_was_set_aside(delivered: Path) -> None:
+    result = deskwire(delivered, "show", "conversation", "99")
+    told = json.loads(deskwire(delivered, "show", "conversation", "99", "--json").stdout)
+    assert (result.returncode, "unknown event_name 'DANCE'" in result.stdout) == (0, True)
+    [(source, _, place, reason)] = told["set_aside"]
+    assert (source, place, reason) == ("bigchat", "/events/6", "unknown event_name 'DANCE'")
 
 
 def test_show_says_that_it_knows_no_such_conversation(delivered: Path) -> None:
@@ -154,8 +167,59 @@ def test_reconcile_shows_what_it_would_send_and_sends_it_once(tmp_path: Path) ->
 
 
 async def reconcile(folder: Path, *words: str) -> str:
+    return await beside(folder, "reconcile", "our-api", *words)
+
+
+async def beside(folder: Path, *words: str) -> str:
     """Run it beside the services, which live in this process."""
     process = await asyncio.create_subprocess_exec(
-        *DESKWIRE, "reconcile", "our-api", *words, cwd=folder, stdout=subprocess.PIPE
+        *DESKWIRE, *words, cwd=folder, stdout=subprocess.PIPE
     )
     return (await process.communicate())[0].decode()
+
+
+class Strict(OurAPI):
+    """Refuses a message that says "Bad" until it is mended."""
+
+    is_mended = False
+
+    def app(self) -> web.Application:
+        app = super().app()
+        app.middlewares.insert(0, self._judge)
+        return app
+
+    @web.middleware
+    async def _judge(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if b'"Bad"' in await request.read() and not self.is_mended:
+            return invalid("body", "text", "will not do", "value_error")
+        return await handler(request)
+
+
+def test_dead_replay_sends_what_was_refused_once_it_is_taken(tmp_path: Path) -> None:
+    api = Strict(1)
+    stage = Stage(tmp_path, our_api=api)
+    stage.chat(7)
+    stage.bigchat.script.append(
+        page(event(7, "MESSAGE", 1, message="Good"), event(7, "MESSAGE", 2, message="Bad"))
+    )
+    dead = "SELECT kind, target FROM work WHERE dead_at IS NOT NULL"
+
+    async def mend_and_replay() -> list[str]:
+        async with stage.open():
+            await stage.drain()
+            assert stage.rows(dead) == [("deliver", "our-api")]
+            listed = await beside(tmp_path, "dead", "list", "--destination", "our-api")
+            planned = await beside(tmp_path, "dead", "replay", "--plan")
+            assert stage.rows(dead) == [("deliver", "our-api")]
+            api.is_mended = True
+            done = await beside(tmp_path, "dead", "replay")
+            await stage.drain()
+            return [listed, planned, done]
+
+    listed, planned, done = asyncio.run(mend_and_replay())
+
+    assert "refused: message:" in listed
+    assert planned.startswith("1 × refused: message:")
+    assert planned.endswith("1 dead letters would be due again\n")
+    assert done.endswith("1 dead letters are due again\n")
+    assert (stage.said(7), stage.rows(dead)) == (["Good", "Bad"], [])

@@ -304,6 +304,29 @@ def test_a_taken_external_id_is_adopted_with_the_messages_that_are_there() -> No
     assert notes(courier) == {"message:b": "'?' sent as '[?]'"}
 
 
+@pytest.mark.parametrize("there", [0, 1, 2, 3])
+def test_a_chat_is_adopted_with_the_messages_of_its_agents_by_an_empty_ledger(there: int) -> None:
+    view = chat(wrote("a", "Hi"), wrote("b", "Yes?", BEN), wrote("c", "No", ANA), agent=ANA)
+    api = OurAPI()
+    delivered(api, chat(agent=BEN), chat(*view.messages[:there], agent=ANA))
+
+    courier = delivered(api, view)
+
+    assert (len(api.chats), posted(api)) == (1, ["Hi", "Yes?", "No"])
+    assert authors(api) == [None, "Ben", "Ana"]
+    assert courier.ledger["agent:ben@example.org"].is_shared
+
+
+def test_a_customers_message_is_not_taken_for_that_of_an_agent_who_is_not_there() -> None:
+    api = OurAPI()
+    delivered(api, chat(wrote("a", "Hi")))
+
+    courier = delivered(api, chat(wrote("b", "Hi", ANA), wrote("a", "Hi")))
+
+    assert sorted(authors(api), key=str) == ["Ana", None]
+    assert courier.ledger["message:a"].payload["agent_id"] is None
+
+
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_refusal_that_contradicts_what_we_believe_is_looked_into(status: int) -> None:
     assert answered(status) == Unclear(reason=f"{status} Taken", may_be_done=False)
@@ -635,6 +658,7 @@ def test_whatever_the_other_side_holds_it_ends_with_exactly_what_is_wanted(
     keep = data.draw(st.lists(st.booleans(), min_size=len(wanted), max_size=len(wanted)))
     know = data.draw(st.lists(st.booleans(), min_size=len(wanted), max_size=len(wanted)))
 
+    forgets_agents = data.draw(st.booleans())
     api = OurAPI()
 
     async def scene(courier: Courier) -> None:
@@ -645,6 +669,8 @@ def test_whatever_the_other_side_holds_it_ends_with_exactly_what_is_wanted(
         for number in range(len(wanted)):
             if not know[number]:
                 del courier.ledger[f"message:{number}"]
+        if forgets_agents:
+            courier.ledger.pop("agent:ana@example.org")
         await courier.look(view)
         await courier.deliver(view)
         assert Counter(identities(api)) == Counter(everything)

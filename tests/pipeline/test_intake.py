@@ -115,6 +115,44 @@ def test_one_bad_event_is_set_aside_and_the_others_go_on(reason: str, tmp_path: 
     assert set_aside(stage) == [("/events/1", reason)]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        event(msgspec.Raw(b"9" * 300), "MESSAGE", 1, message="x"),
+        event(7, "TRANSFER", 1, old_advisor_id=1, new_advisor_id=msgspec.Raw(b"9" * 300)),
+    ],
+    ids=["conversation", "advisor"],
+)
+def test_an_id_that_no_column_holds_is_set_aside_and_the_others_go_on(
+    bad: object, tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path)
+    stage.chat(7)
+    stage.bigchat.script.append(
+        page(event(7, "MESSAGE", 1, message="Hello"), bad, event(7, "MESSAGE", 2, message="Bye"))
+    )
+
+    async def run() -> None:
+        async with stage.open():
+            await stage.drain()
+
+    asyncio.run(run())
+
+    assert stage.said(7) == ["Hello", "Bye"]
+    assert set_aside(stage) == [("/events/1", f"an id of 300 characters: {'9' * 50}…")]
+
+
+def test_a_broken_next_page_is_noted_and_the_next_window_follows(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.chat(7)
+
+    drained(stage, page(event(7, "MESSAGE", 1, message="Hello"), next_page="http://[bad"), BYE)
+
+    assert stage.said(7) == ["Hello", "Bye"]
+    [(at, reason)] = set_aside(stage)
+    assert (at, reason.startswith("the window was left here: ")) == ("/nextPageUrl", True)
+
+
 def test_a_conversation_that_bigchat_does_not_know_is_delivered_all_the_same(
     tmp_path: Path,
 ) -> None:

@@ -6,7 +6,8 @@ import pytest
 from deskwire import providers
 from deskwire.core.errors import Unreadable
 from deskwire.core.exchange import Answer, Request
-from deskwire.core.provider import Account, Next
+from deskwire.core.facts import ConversationFacts, ParticipantFacts, PersonFacts, SetAside
+from deskwire.core.provider import Account, Next, Record, RecordKind
 
 BIGCHAT = providers.load("bigchat")
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -93,6 +94,61 @@ def test_a_next_page_is_never_asked_of_another_host(url: str, path: str) -> None
     assert asked_after(url) == Request(method="GET", path=path)
 
 
+BROKEN_URLS = [b'"http://[bad"', b"7", b'{"page": 2}']
+
+
+@pytest.mark.parametrize("url", BROKEN_URLS, ids=["no URL", "number", "object"])
+def test_a_broken_next_page_ends_the_window_and_costs_no_event(url: bytes) -> None:
+    start = b'{"conversation_id": 1, "event_name": "START", "event_at": 1793534400, "data": null}'
+    body = b'{"nextPageUrl": %b, "events": [%b]}' % (url, start)
+
+    _, came = polled(None, 10, Answer(status=200, body=body))
+    told = list(BIGCHAT.normalise(record("page", body)))
+
+    assert (came.has_more, came.is_empty) == (False, False)
+    assert polled(came.cursor, 20)[0] == window(
+        NOON + timedelta(seconds=10), NOON + timedelta(seconds=20)
+    )
+    assert [(type(one), one.at) for one in told] == [
+        (ConversationFacts, "/events/0"),
+        (SetAside, "/nextPageUrl"),
+    ]
+
+
+def test_a_broken_next_page_is_kept_even_without_an_event() -> None:
+    assert not polled(None, 10, page(7, []))[1].is_empty
+
+
+def test_a_page_that_names_no_next_one_is_the_last() -> None:
+    body = b'{"events": []}'
+
+    assert not polled(None, 10, Answer(status=200, body=body))[1].has_more
+    assert list(BIGCHAT.normalise(record("page", body))) == []
+
+
+def test_an_advisor_keeps_no_address_that_is_too_long_for_one() -> None:
+    email = "a" * 300 + "@example.org"
+    body = msgspec.json.encode({"advisor_id": 7, "name": "Ana", "email_address": email})
+
+    aside, person = BIGCHAT.normalise(record("person", body))
+
+    assert aside == SetAside(at="/email_address", reason="no address has 312 characters")
+    assert isinstance(person, PersonFacts)
+    assert person.said == ParticipantFacts(role="agent", name="Ana")
+
+
+def record(kind: RecordKind, body: bytes) -> Record:
+    return Record(
+        id="r1",
+        source="bigchat",
+        account="bigchat",
+        kind=kind,
+        origin="a test",
+        received_at=NOON + timedelta(seconds=10),
+        body=body,
+    )
+
+
 def test_the_window_goes_on_after_its_last_page() -> None:
     _, first = polled(None, 10, page("http://a/events?page=2", [{}]))
     _, last = polled(first.cursor, 11, page(None, [{}]))
@@ -109,9 +165,8 @@ def test_the_window_goes_on_after_its_last_page() -> None:
         Answer(status=200, body=b"<html>"),
         Answer(status=200, body=b""),
         Answer(status=200, body=b"[]"),
-        Answer(status=200, body=b'{"events": []}'),
+        Answer(status=200, body=b'{"detail": "Sorry"}'),
         Answer(status=200, body=b"[" * 100_000),
-        Answer(status=200, body=b'{"nextPageUrl": "http://[bad", "events": []}'),
         Answer(status=404, body=b'{"detail": "Not Found"}'),
     ],
 )

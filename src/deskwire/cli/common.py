@@ -75,7 +75,9 @@ def show(instant: datetime | None) -> str:
 
 def ago(seconds: float | None) -> str:
     """How long ago something was, for people; None: it never was."""
-    return "never" if seconds is None else f"{span(seconds)} ago"
+    if seconds is None:
+        return "never"
+    return f"{span(seconds)} ago" if seconds >= 0 else f"{span(-seconds)} ahead"
 
 
 def span(seconds: float) -> str:

@@ -128,7 +128,10 @@ def conversation(
     """
     with open_hub(config) as hub:
         found = hub.database.read(lambda c: _find(c, hub, conversation_id))
-    if not found:
+        aside = hub.database.read(lambda c: _set_aside(c, hub, conversation_id))
+    if not found and aside:
+        _print_set_aside(conversation_id, aside, as_json=as_json)
+    elif not found:
         raise Misconfigured(
             f"no conversation has the id {conversation_id!r}, ours or a provider's; nothing of it "
             "was set aside either"
@@ -150,6 +153,27 @@ def _find(connection: Connection, hub: Hub, text: str) -> list[Shown]:
     return found
 
 
+def _set_aside(connection: Connection, hub: Hub, text: str) -> list[tuple[str, str, str, str]]:
+    return [
+        one
+        for workspace in hub.workspaces
+        for one in records.set_aside_of(connection, workspace, text)
+    ]
+
+
+def _print_set_aside(
+    conversation_id: str, places: list[tuple[str, str, str, str]], *, as_json: bool
+) -> None:
+    """Of a conversation of which nothing could be understood."""
+    if as_json:
+        print_json({"external_id": conversation_id, "set_aside": places})
+        return
+    lines = [f"{conversation_id} is known by what was set aside only"]
+    lines += [f"  {source} {record} {at}: {reason}" for source, record, at, reason in places]
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def _shown(connection: Connection, workspace: str, stored: Stored) -> Shown:
     origin = stored.origin
     named = [one.value.agent for one in stored.facts.assignments.values() if one.value.agent]
@@ -164,12 +188,13 @@ def _shown(connection: Connection, workspace: str, stored: Stored) -> Shown:
             differs=differs,
             ledger={key: line for key, line in ledger.items() if not line.is_shared},
         )
+    aside = records.set_aside_of(connection, workspace, origin.external_id, stored.source)
     return Shown(
         id=stored.id,
         source=stored.source,
         conversation=view(stored.facts, origin, people),
         records=records.of_conversation(connection, workspace, stored.id),
-        set_aside=records.set_aside_of(connection, workspace, stored.source, origin.external_id),
+        set_aside=[(record, at, reason) for _, record, at, reason in aside],
         deliveries=sent,
         attempts=deliveries.attempts(connection, workspace, stored.id),
     )

@@ -143,7 +143,7 @@ def replay(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Build conversations anew from their records, after a mapping was mended.
+    """Build conversations and people anew from their records, after a mapping was mended.
 
     Example: deskwire replay --source bigchat --since 2026-11-01 --dry-run
     """
@@ -157,11 +157,12 @@ def replay(
     for name, result in results.items():
         for one in result.differences:
             what = "new" if one.is_new else ", ".join(one.fields) or "stamps only"
-            console.print(f"{name} {one.external_id}: {what}", markup=False)
+            whose = "" if one.kind == "conversation" else f"{one.kind} "
+            console.print(f"{name} {whose}{one.external_id}: {what}", markup=False)
         verb = "would change" if dry_run else "changed"
         console.print(
             f"{name}: {result.records} records, {result.conversations} conversations, "
-            f"{len(result.differences)} {verb}"
+            f"{result.people} people, {len(result.differences)} {verb}"
         )
 
 

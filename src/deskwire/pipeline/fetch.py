@@ -21,9 +21,11 @@ from deskwire.pipeline.normalise import (
     tell,
 )
 from deskwire.pipeline.poll import describe, raise_unless_useful
-from deskwire.store import agents, conversations, records, work
+from deskwire.store import agents, backlogs, conversations, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
+
+UNKNOWN = "the provider does not know it (404); it is asked once more"
 
 
 async def fetch(hub: Hub, source: Source, claim: Claim) -> None:
@@ -36,7 +38,7 @@ async def fetch(hub: Hub, source: Source, claim: Claim) -> None:
     answers = await _ask(hub, source, claim, lookup(external_id))
     if answers is None:
         log.warning("unknown to the provider", source=source.name, fetched=claim.key)
-        await hub.write(lambda c: _unknown(c, hub.now(), source, claim, external_id))
+        await hub.write(lambda c: _unknown(c, hub, source, claim, external_id))
     else:
         await _merge_in(hub, source, claim, answers)
     hub.wake.set()
@@ -103,9 +105,18 @@ def _conclude(connection: Connection, now: int, source: Source, claim: Claim) ->
 
 
 def _unknown(
-    connection: Connection, now: int, source: Source, claim: Claim, external_id: str
+    connection: Connection, hub: Hub, source: Source, claim: Claim, external_id: str
 ) -> None:
-    """The provider does not know it: a person is known to be nameless, a start stays derived."""
+    """The provider does not know it: a person is known to be nameless, a start stays derived.
+
+    One 404 may come from a replica that lags behind, so it is asked once more after a while.
+    """
+    now = hub.now()
+    row = (source.workspace, "fetch", source.name, claim.key)
+    if backlogs.last_error(connection, *row) != UNKNOWN:
+        due_at = hub.after(hub.timing.ask_again)
+        work.release(connection, claim, due_at, error=UNKNOWN, failed_at=now)
+        return
     if claim.key.startswith(PERSON):
         nobody = Item(
             value=ParticipantFacts(role="agent"),

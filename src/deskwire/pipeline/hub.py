@@ -38,6 +38,7 @@ class Timing(Struct, frozen=True, kw_only=True):
     backoff_beside: float = 10.0  #: the same while the destination takes others
     give_up: float = 75 * 3600.0
     fetch_wait: float = 30.0  #: how long a delivery waits for the open fetches of its conversation
+    ask_again: float = 60.0  #: after a provider said that it does not know what was asked for
     breaker_first: float = 5.0  #: until the first probe, and twice as long until each later one
     breaker_most: float = 60.0
     watch: float = 30.0  #: how often a destination is asked whether it forgot everything

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
-from deskwire.core.facts import ConversationFacts, Facts, PersonFacts, Said, SetAside
+from deskwire.core.facts import (
+    ConversationFacts,
+    Facts,
+    Item,
+    ParticipantFacts,
+    PersonFacts,
+    Said,
+    SetAside,
+)
 from deskwire.core.instants import to_micros
 from deskwire.core.merge import lift, lift_person, merge, merge_items
 from deskwire.core.provider import Record
@@ -18,6 +27,8 @@ from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
 DETAIL, PERSON = "detail:", "person:"
+#: Columns of ids have 255 characters; the key of a fetch has one of the words above before it.
+LONGEST_KEY = 240
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -49,7 +60,7 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
 def read(source: Source, record: Record) -> list[Said]:
     """All that a record says, in its order; an unreadable one is set aside as a whole."""
     try:
-        return list(source.provider.normalise(record))
+        return [_with_short_keys(one) for one in source.provider.normalise(record)]
     except Unreadable as error:
         return [SetAside(at="", reason=str(error))]
     except DeskwireError:
@@ -57,6 +68,29 @@ def read(source: Source, record: Record) -> list[Said]:
     except Exception as error:
         message = f"the {source.provider_name} provider fails on record {record.id}: {error!r}"
         raise GiveUp(message) from error
+
+
+def _with_short_keys(one: Said) -> Said:
+    """What is said, or set aside where one of its ids is longer than the columns for it."""
+    too_long = [key for key in _keys(one) if len(key) > LONGEST_KEY]
+    if not too_long:
+        return one
+    if isinstance(one, SetAside):
+        return SetAside(at=one.at, reason=one.reason)
+    reason = f"an id of {len(too_long[0])} characters: {too_long[0][:50]}…"
+    is_clear = isinstance(one, ConversationFacts) and one.external_id not in too_long
+    return SetAside(at=one.at, reason=reason, external_id=one.external_id if is_clear else None)
+
+
+def _keys(one: Said) -> Iterator[str]:
+    yield one.external_id or ""
+    if not isinstance(one, ConversationFacts):
+        return
+    yield from (*one.participants, *one.messages, *one.assignments)
+    named: list[object] = [said.author for said in one.messages.values()]
+    for handed in one.assignments.values():
+        named += [handed.agent, handed.previous_agent]
+    yield from (key for key in named if isinstance(key, str))
 
 
 def apply(
@@ -82,11 +116,33 @@ def apply(
         change = _merge_in(connection, now, source, external_id, facts)
         conversation_id = change.conversation
         records.link(connection, workspace, record.id, conversation_id, places[external_id])
-        if change.is_new and record.kind != "detail" and source.provider.detail is not None:
-            work.ensure(connection, now, workspace, "fetch", source.name, DETAIL + external_id)
         changes.append(change)
-    _ask_who(connection, now, source, told)
+        lacks_detail = change.is_new and record.kind != "detail"
+        ask_further(connection, now, source, external_id, facts, lacks_detail=lacks_detail)
     return changes
+
+
+def ask_further(
+    connection: Connection,
+    now: int,
+    source: Source,
+    external_id: str,
+    facts: Facts,
+    *,
+    lacks_detail: bool,
+) -> None:
+    """Have fetched what a conversation only hints at: its detail, agents never asked about."""
+    if lacks_detail and source.provider.detail is not None:
+        # Marked: what is being fetched right now may be from before that which is known by now.
+        work.mark(connection, now, source.workspace, "fetch", source.name, DETAIL + external_id)
+    if source.provider.people is None:
+        return
+    agent_facts = [one.value.agent for one in facts.assignments.values()]
+    wanted = {agent for agent in agent_facts if agent is not None}
+    known = agents.load(connection, source.workspace, source.account, sorted(wanted))
+    for agent in sorted(wanted - known.keys()):
+        # One answer is enough, whenever it was asked for; until then every page asks again.
+        work.ensure(connection, now, source.workspace, "fetch", source.name, PERSON + agent)
 
 
 def _meet(
@@ -103,8 +159,19 @@ def _meet(
     after = item if before is None else merge_items(before, item)
     if after == before:
         return
-    agents.save(connection, source.workspace, source.account, said.external_id, after)
-    mark_conversations_of(connection, now, source, said.external_id)
+    keep_person(connection, now, source, said.external_id, after)
+
+
+def keep_person(
+    connection: Connection,
+    now: int,
+    source: Source,
+    external_id: str,
+    item: Item[ParticipantFacts],
+) -> None:
+    """Replace what is known of a person; their conversations may read otherwise now."""
+    agents.save(connection, source.workspace, source.account, external_id, item)
+    mark_conversations_of(connection, now, source, external_id)
 
 
 def mark_conversations_of(connection: Connection, now: int, source: Source, agent: str) -> None:
@@ -152,21 +219,6 @@ def _merge_in(
         if conversations.save(connection, workspace, before, after, view(after, origin, {})):
             mark_deliveries(connection, now, source, found)
             return change
-
-
-def _ask_who(connection: Connection, now: int, source: Source, told: dict[str, Facts]) -> None:
-    """Have every agent that was never asked about fetched."""
-    if source.provider.people is None:
-        return
-    wanted = {
-        one.value.agent
-        for facts in told.values()
-        for one in facts.assignments.values()
-        if one.value.agent is not None
-    }
-    known = agents.load(connection, source.workspace, source.account, sorted(wanted))
-    for agent in sorted(wanted - known.keys()):
-        work.ensure(connection, now, source.workspace, "fetch", source.name, PERSON + agent)
 
 
 def tell(source: Source, record: Record, said: list[Said], changes: list[Change]) -> None:

@@ -19,7 +19,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     oldest_marked_at: int | None
     dead: int
     failing: int
-    an_error: str | None
+    an_error: str | None  #: of a dead one
 
 
 def waiting(connection: Connection, workspace: str) -> list[Backlog]:
@@ -33,7 +33,7 @@ def waiting(connection: Connection, workspace: str) -> list[Backlog]:
             func.min(case((dead, None), else_=W.c.marked_at)).label("oldest"),
             func.sum(case((dead, 1), else_=0)).label("dead"),
             func.sum(case((and_(~dead, W.c.attempts > 0), 1), else_=0)).label("failing"),
-            func.max(W.c.last_error).label("an_error"),
+            func.max(case((dead, W.c.last_error))).label("an_error"),
         )
         .where(W.c.workspace == workspace, W.c.kind.not_in(["slot", "poll", "reconcile"]))
         .group_by(W.c.kind, W.c.target)
@@ -51,6 +51,17 @@ def waiting(connection: Connection, workspace: str) -> list[Backlog]:
         )
         for row in rows
     ]
+
+
+def last_error(
+    connection: Connection, workspace: str, kind: str, target: str, key: str
+) -> str | None:
+    """What the last attempt at a piece of work came to; None: it went well, or none was made."""
+    return connection.execute(
+        select(W.c.last_error).where(
+            W.c.workspace == workspace, W.c.kind == kind, W.c.target == target, W.c.key == key
+        )
+    ).scalar()
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True):

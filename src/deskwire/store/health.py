@@ -47,6 +47,18 @@ def destination(connection: Connection, workspace: str, name: str) -> Destinatio
     return convert(row, DestinationHealth, from_attributes=True)
 
 
+def sources(connection: Connection, workspace: str) -> dict[str, SourceHealth]:
+    """How all sources fare that were ever polled."""
+    rows = connection.execute(select(S).where(S.c.workspace == workspace))
+    return {row.name: convert(row, SourceHealth, from_attributes=True) for row in rows}
+
+
+def destinations(connection: Connection, workspace: str) -> dict[str, DestinationHealth]:
+    """How all destinations fare that were ever sent anything."""
+    rows = connection.execute(select(D).where(D.c.workspace == workspace))
+    return {row.name: convert(row, DestinationHealth, from_attributes=True) for row in rows}
+
+
 def save_source(connection: Connection, workspace: str, health: SourceHealth) -> None:
     """Store how a source fares."""
     upsert(connection, S, [{"workspace": workspace, **_columns(health)}])

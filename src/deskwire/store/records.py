@@ -9,11 +9,12 @@ from sqlalchemy import Connection, and_, func, select
 
 from deskwire.core.facts import SetAside
 from deskwire.core.instants import from_micros, to_micros
-from deskwire.core.provider import Record
+from deskwire.core.provider import Record, RecordKind
 from deskwire.store import tables
 from deskwire.store.upserts import insert
 
 R, L, S = tables.records, tables.record_conversations, tables.set_aside
+C = tables.conversations
 
 
 def keep(
@@ -79,6 +80,14 @@ def ids(
     return [(row.received_at, row.id) for row in rows]
 
 
+def ids_of_kind(connection: Connection, workspace: str, source: str, kind: RecordKind) -> list[str]:
+    """Ids of all of a source's records of one kind."""
+    rows = connection.execute(
+        select(R.c.id).where(R.c.workspace == workspace, R.c.source == source, R.c.kind == kind)
+    )
+    return [row.id for row in rows]
+
+
 def link(
     connection: Connection, workspace: str, record_id: str, conversation_id: str, ats: Iterable[str]
 ) -> None:
@@ -93,6 +102,31 @@ def link(
         for at in ats
     ]
     connection.execute(insert(L).on_conflict_do_nothing(), rows)
+
+
+def unlink(
+    connection: Connection, workspace: str, record_id: str, conversation_id: str, ats: Iterable[str]
+) -> None:
+    """Take it back that a record speaks of a conversation at these places."""
+    connection.execute(
+        L.delete().where(
+            L.c.workspace == workspace,
+            L.c.record_id == record_id,
+            L.c.conversation_id == conversation_id,
+            L.c.at.in_(list(ats)),
+        )
+    )
+
+
+def speaks_of(connection: Connection, workspace: str, account: str, record_id: str) -> list[str]:
+    """External ids of an account's conversations that a record was seen to speak of."""
+    rows = connection.execute(
+        select(C.c.external_id)
+        .join(L, and_(L.c.workspace == C.c.workspace, L.c.conversation_id == C.c.id))
+        .where(L.c.workspace == workspace, L.c.record_id == record_id, C.c.account == account)
+        .distinct()
+    )
+    return [row.external_id for row in rows]
 
 
 def of_conversation(
@@ -133,6 +167,14 @@ def replace_set_aside(
         connection.execute(insert(S).on_conflict_do_nothing(), rows)
 
 
+def set_aside_in(connection: Connection, workspace: str, record_id: str) -> list[SetAside]:
+    """What of a record could not be understood."""
+    rows = connection.execute(
+        select(S).where(S.c.workspace == workspace, S.c.record_id == record_id).order_by(S.c.at)
+    )
+    return [SetAside(at=row.at, reason=row.reason, external_id=row.external_id) for row in rows]
+
+
 def set_aside_counts(connection: Connection, workspace: str) -> dict[str, int]:
     """How many places of each source's records are set aside."""
     rows = connection.execute(
@@ -142,25 +184,39 @@ def set_aside_counts(connection: Connection, workspace: str) -> dict[str, int]:
 
 
 def newest_set_aside(
-    connection: Connection, workspace: str, source: str, limit: int = 5
-) -> list[tuple[str, str, str]]:
-    """(record, place, reason) of what was set aside last."""
-    rows = connection.execute(
-        select(S.c.record_id, S.c.at, S.c.reason)
-        .where(S.c.workspace == workspace, S.c.source == source)
-        .order_by(S.c.record_id.desc(), S.c.at)
-        .limit(limit)
+    connection: Connection, workspace: str, limit: int = 5
+) -> dict[str, list[tuple[str, str, str]]]:
+    """By source: (record, place, reason) of what was set aside last."""
+    number = func.row_number().over(
+        partition_by=S.c.source, order_by=(S.c.record_id.desc(), S.c.at)
     )
-    return [(row.record_id, row.at, row.reason) for row in rows]
+    places = (
+        select(S.c.source, S.c.record_id, S.c.at, S.c.reason, number.label("number"))
+        .where(S.c.workspace == workspace)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(places).where(places.c.number <= limit).order_by(places.c.source, places.c.number)
+    )
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append((row.record_id, row.at, row.reason))
+    return found
 
 
 def set_aside_of(
-    connection: Connection, workspace: str, source: str, external_id: str
-) -> list[tuple[str, str, str]]:
-    """(record, place, reason) of what was set aside and belongs to one conversation."""
+    connection: Connection, workspace: str, external_id: str, source: str | None = None
+) -> list[tuple[str, str, str, str]]:
+    """(source, record, place, reason) of what was set aside and belongs to one conversation.
+
+    Without a source: of any that has a conversation with this id.
+    """
+    wanted = [S.c.workspace == workspace, S.c.external_id == external_id]
+    if source is not None:
+        wanted.append(S.c.source == source)
     rows = connection.execute(
-        select(S.c.record_id, S.c.at, S.c.reason)
-        .where(S.c.workspace == workspace, S.c.source == source, S.c.external_id == external_id)
-        .order_by(S.c.record_id, S.c.at)
+        select(S.c.source, S.c.record_id, S.c.at, S.c.reason)
+        .where(*wanted)
+        .order_by(S.c.source, S.c.record_id, S.c.at)
     )
-    return [(row.record_id, row.at, row.reason) for row in rows]
+    return [(row.source, row.record_id, row.at, row.reason) for row in rows]

@@ -12,6 +12,9 @@ from deskwire.core.exchange import Http, Request
 from deskwire.core.model import Conversation
 from deskwire.destinations.our_api.lines import (
     CHAT,
+    agent_author,
+    agent_key,
+    agent_line,
     chat_id_of,
     deliverable,
     is_message,
@@ -34,12 +37,13 @@ async def read_back(
     if step is not None and step.action == "agent":
         agent = adopted(step.sent, await get(http, "/agents", list[RemoteAgent]))
         return Learned(changes={} if agent is None else {step.key: agent})
-    candidates = _candidates(view, ledger, target, step)
+    authors = await _authors(view, ledger, target, http)
+    candidates = _candidates(view, {**ledger, **authors}, target, step)
     held = ledger.get(CHAT)
     if step is not None and step.action == "post_message" and held is not None:
         found = await _messages(ledger, candidates, held.remote_id or "", http)
         if found is not None:
-            return Learned(changes=found)
+            return Learned(changes={**authors, **found})
     external_id = chat_id_of(view, target)
     chats = await get(http, f"/chats?external_id={quote(external_id, safe='')}", list[RemoteChat])
     chat = next((one for one in chats if one.external_id == external_id), None)
@@ -47,7 +51,7 @@ async def read_back(
         return await _all_lost(ledger, http)
     messages = await _messages(ledger, candidates, chat.chat_id, http) or {}
     line = Sent(payload=chat.payload(), remote_id=chat.chat_id)
-    return Learned(changes={CHAT: line, **messages})
+    return Learned(changes={CHAT: line, **authors, **messages})
 
 
 async def remembers(_key: str, sent: Sent, http: Http) -> bool:
@@ -78,13 +82,36 @@ async def _all_lost(ledger: Ledger, http: Http) -> Learned:
     return Learned(changes=dict.fromkeys([*gone, *mine]))
 
 
+async def _authors(
+    view: Conversation, ledger: Ledger, target: Target, http: Http
+) -> dict[str, Sent]:
+    """The agents there who wrote messages that were never confirmed, and are in no line yet.
+
+    Without them a message of theirs would be taken for one that is not there, and sent twice.
+    """
+    wanted: dict[str, Sent] = {}
+    for message in deliverable(view, target):
+        author = agent_author(message)
+        if author is not None and author.is_known and message_key(message) not in ledger:
+            wanted[agent_key(author, target)] = agent_line(author, target)
+    wanted = {key: line for key, line in wanted.items() if key not in ledger}
+    if not wanted:
+        return {}
+    agents = await get(http, "/agents", list[RemoteAgent])
+    found = {key: adopted(line, agents) for key, line in wanted.items()}
+    return {key: line for key, line in found.items() if line is not None}
+
+
 def _candidates(
     view: Conversation, ledger: Ledger, target: Target, step: Step | None
 ) -> dict[str, Sent]:
     """Messages that were never confirmed and may be there: first the one of the step, as sent."""
     found = {} if step is None or not is_message(step.key) else {step.key: step.sent}
     for message in deliverable(view, target):
-        found.setdefault(message_key(message), message_line(message, ledger, target))
+        line = message_line(message, ledger, target)
+        if agent_author(message) is not None and line.payload["agent_id"] is None:
+            continue  # whose author is not there cannot be there: it would be a customer's
+        found.setdefault(message_key(message), line)
     return {key: sent for key, sent in found.items() if key not in ledger}
 
 

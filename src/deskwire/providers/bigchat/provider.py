@@ -36,6 +36,8 @@ T = TypeVar("T")
 FARTHEST_AHEAD = timedelta(days=1)
 #: BigChat does not say who the customer is: every conversation's customer bears this id.
 CUSTOMER = "customer"
+#: In characters, as RFC 5321 has it. An address is an agent's key wherever it is delivered.
+LONGEST_EMAIL = 254
 #: What stays as it is in a path and query that are percent-encoded already.
 URL_SIGNS = "%/?:@!$&'()*+,;=[]-._~"
 
@@ -49,10 +51,10 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True):
-    """An answer of `/events`; each event is read on its own, so that one bad one is only one."""
+    """An answer of `/events`; each part is read on its own, so that one bad one is only one."""
 
-    nextPageUrl: str | None  # noqa: N815 - BigChat's spelling
     events: list[msgspec.Raw]
+    nextPageUrl: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - BigChat's spelling
 
 
 class Event(Struct, frozen=True):
@@ -114,11 +116,14 @@ def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
         anew = Window(start_at=window.start_at, end_at=window.start_at)
         return Next(cursor=encode(anew), has_more=False, is_empty=True)
     page = _decode(answer.body, Page)
-    after = msgspec.structs.replace(window, next_page=_path_and_query(page.nextPageUrl))
+    try:
+        next_page, is_broken = _next_page(page), False
+    except (ValueError, RecursionError):  # the window ends here; `normalise` says why
+        next_page, is_broken = None, True
     return Next(
-        cursor=encode(after),
-        has_more=after.next_page is not None,
-        is_empty=not page.events,
+        cursor=encode(msgspec.structs.replace(window, next_page=next_page)),
+        has_more=next_page is not None,
+        is_empty=not page.events and not is_broken,
     )
 
 
@@ -131,14 +136,15 @@ def _window(cursor: str | None, now: datetime, account: Account) -> Window:
     return Window(start_at=last.end_at, end_at=max(now, last.end_at))
 
 
-def _path_and_query(url: str | None) -> str | None:
-    """A next-page URL contributes no host: the credentials go to the base URL only."""
+def _next_page(page: Page) -> str | None:
+    """Path and query of the next page; None: this is the last. ValueError: it cannot be told.
+
+    A next-page URL contributes no host: the credentials go to the base URL only.
+    """
+    url = msgspec.json.decode(page.nextPageUrl, type=str | None)
     if not url:
         return None
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise Unreadable(f"nextPageUrl is no URL: {url[:100]!r}") from error
+    parts = urlsplit(url)
     # Without its slash a path would go on with the base URL's host: `@elsewhere`, `.elsewhere`.
     return quote(f"/{parts.path.lstrip('/')}?{parts.query}", safe=URL_SIGNS)
 
@@ -160,12 +166,20 @@ def normalise(record: Record) -> Iterator[Said]:
             page = _decode(record.body, Page)
             for position, raw in enumerate(page.events):
                 yield _event(raw, f"/events/{position}", record)
+            yield from _broken_end(page)
         case "detail":
             yield from _detail(_decode(record.body, Detail), record)
         case "person":
-            yield _person(_decode(record.body, Advisor), record)
+            yield from _person(_decode(record.body, Advisor), record)
         case _:
             raise Unreadable(f"BigChat has no {record.kind} records")
+
+
+def _broken_end(page: Page) -> Iterator[SetAside]:
+    try:
+        _next_page(page)
+    except (ValueError, RecursionError) as error:
+        yield SetAside(at="/nextPageUrl", reason=f"the window was left here: {error}")
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
@@ -299,15 +313,19 @@ def _detail(told: Detail, record: Record) -> Iterator[Said]:
         )
 
 
-def _person(told: Advisor, record: Record) -> PersonFacts:
-    return PersonFacts(
+def _person(told: Advisor, record: Record) -> Iterator[Said]:
+    email = storable((told.email_address or "").strip())
+    if len(email) > LONGEST_EMAIL:
+        yield SetAside(at="/email_address", reason=f"no address has {len(email)} characters")
+        email = ""
+    yield PersonFacts(
         at="",
         external_id=str(told.advisor_id),
         as_of=record.received_at,
         said=ParticipantFacts(
             role="agent",
             name=storable((told.name or "").strip()) or UNSET,
-            email=storable((told.email_address or "").strip()) or UNSET,
+            email=email or UNSET,
         ),
     )
 
