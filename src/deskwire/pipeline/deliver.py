@@ -288,14 +288,15 @@ class Courier:
             delivery = Delivery()  # certainly not done
         reason = attempt.detail or attempt.outcome
         is_over = isinstance(outcome, GiveUp) or self._is_too_old(state)
-        say = self.log.error if is_over else self.log.warning
-        say(
-            "dead letter" if is_over else "not delivered",
+        self.log.warning(
+            "not delivered",
             action=attempt.action,
             key=attempt.key,
             why=attempt.outcome,
             error=reason,
         )
+        if is_over:
+            self.log.error("dead letter", error=reason)
 
         def record(connection: Connection) -> None:
             work.fence(connection, self.claim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from deskwire.core.destination import Payload, Sent, Step
 from deskwire.core.exchange import encode
@@ -282,34 +282,6 @@ def forget_refused(
             L.c.refused.is_not(None),
         )
     ).rowcount
-
-
-class Remark(Struct, frozen=True, kw_only=True):
-    """Something about a delivery that a person should know."""
-
-    destination: str
-    conversation_id: str
-    key: str
-    text: str
-
-
-def remarks(connection: Connection, workspace: str, limit: int = 20) -> list[Remark]:
-    """Lines that were sent otherwise than they were said, refused or ambiguous: newest first."""
-    rows = connection.execute(
-        select(L)
-        .where(L.c.workspace == workspace, or_(L.c.note.is_not(None), L.c.refused.is_not(None)))
-        .order_by(L.c.at.desc())
-        .limit(limit)
-    ).mappings()
-    return [
-        Remark(
-            destination=row["destination"],
-            conversation_id=row["conversation_id"],
-            key=row["key"],
-            text=row["refused"] or row["note"],
-        )
-        for row in rows
-    ]
 
 
 def sent_counts(connection: Connection, workspace: str) -> dict[str, tuple[int, int, int]]:
