@@ -176,7 +176,7 @@ def _print_set_aside(
 
 def _shown(connection: Connection, workspace: str, stored: Stored) -> Shown:
     origin = stored.origin
-    named = [one.value.agent for one in stored.facts.assignments.values() if one.value.agent]
+    named = stored.facts.agents()
     people = agents.load(connection, workspace, origin.account, named)
     sent = {}
     found = deliveries.of_conversation(connection, workspace, stored.id)

@@ -130,3 +130,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     tags: dict[str, Item[Entry]] = {}
     attributes: dict[str, Item[Entry]] = {}
     erased: bool = False  #: final: nothing said before or after counts
+
+    def agents(self) -> list[str]:
+        """External ids of everybody who had it, in no particular order."""
+        told = [one.value for one in self.assignments.values()]
+        named = {one.agent for one in told} | {one.previous_agent for one in told}
+        return sorted(one for one in named if isinstance(one, str))

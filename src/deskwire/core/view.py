@@ -89,11 +89,8 @@ def _latest(facts: Facts) -> int:
 
 
 def _persons(facts: Facts, people: Mapping[str, Item[ParticipantFacts]]) -> dict[str, Participant]:
-    agents = {one.value.agent for one in facts.assignments.values()}
     persons = {
-        key: Participant(external_id=key, role="agent", is_known=False)
-        for key in agents
-        if isinstance(key, str)
+        key: Participant(external_id=key, role="agent", is_known=False) for key in facts.agents()
     }
     for source in (people, facts.participants):
         for key, item in source.items():
@@ -119,6 +116,10 @@ def _assignments(
         (_said(item.value.from_at, started_at), item.value)
         for item in _in_order(facts.assignments, started_at)
     ]
+    if ordered and not ordered[0][1].initial and isinstance(ordered[0][1].previous_agent, str):
+        # Nobody stated who had it first, but the first hand-over says from whom it came.
+        first = AssignmentFacts(agent=ordered[0][1].previous_agent, initial=True)
+        ordered.insert(0, (started_at, first))
     result = []
     for (from_at, value), following in zip_longest(ordered, ordered[1:]):
         next_from_at = following[0] if following is not None else None

@@ -41,7 +41,7 @@ def load(connection: Connection, hub: Hub, outlet: Outlet, conversation_id: str)
     stored = conversations.load(connection, workspace, conversation_id)
     if stored is None:
         return None
-    named = [one.value.agent for one in stored.facts.assignments.values() if one.value.agent]
+    named = stored.facts.agents()
     people = agents.load(connection, workspace, stored.origin.account, named)
     keys = [f"{DETAIL}{stored.origin.external_id}"]
     keys += [f"{PERSON}{agent}" for agent in named if agent not in people]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 
 from msgspec import Struct
 
@@ -31,6 +33,11 @@ DETAIL, PERSON = "detail:", "person:"
 LONGEST_KEY = 240
 
 
+#: Conversations that are merged in one go: a page that came meanwhile waits no longer for its
+#: commit than these take.
+BATCH = 5
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """What a record made of one conversation, for the log."""
 
@@ -47,14 +54,14 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
         raise GiveUp(f"record {claim.key} is not there")
     said = await asyncio.to_thread(read, source, record)
     now = hub.now()
-
-    def commit(connection: Connection) -> list[Change]:
-        changes = apply(connection, now, source, record, said)
-        work.finish(connection, now, claim)
-        return changes
-
-    tell(source, record, said, await hub.write(commit))
-    hub.wake.set()
+    await hub.write(lambda c: _note(c, now, source, record, said))
+    changes: list[Change] = []
+    told = iter(gather(record, said))
+    while batch := list(islice(told, BATCH)):
+        changes += await hub.write(partial(_take_in, now, source, record, batch))
+        hub.wake.set()
+    await hub.write(lambda c: work.finish(c, now, claim))
+    tell(source, record, said, changes)
 
 
 def read(source: Source, record: Record) -> list[Said]:
@@ -97,28 +104,53 @@ def apply(
     connection: Connection, now: int, source: Source, record: Record, said: list[Said]
 ) -> list[Change]:
     """Merge what a record says; mark what follows from it as due. Twice is once."""
-    workspace = source.workspace
+    _note(connection, now, source, record, said)
+    return _take_in(now, source, record, gather(record, said), connection)
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What one record says of one conversation."""
+
+    external_id: str
+    facts: Facts
+    places: list[str]
+
+
+def gather(record: Record, said: list[Said]) -> list[Told]:
+    """What a record says, by conversation."""
     received_at = to_micros(record.received_at)
-    told: dict[str, Facts] = {}
-    places: dict[str, list[str]] = {}
+    told: dict[str, Told] = {}
     for position, one in enumerate(said):
-        if isinstance(one, ConversationFacts):
-            facts = lift(one, received_at, record.id, position)
-            known = told.get(one.external_id)
-            told[one.external_id] = facts if known is None else merge(known, facts)
-            places.setdefault(one.external_id, []).append(one.at)
-        elif isinstance(one, PersonFacts):
+        if not isinstance(one, ConversationFacts):
+            continue
+        facts, places = lift(one, received_at, record.id, position), [one.at]
+        if (before := told.get(one.external_id)) is not None:
+            facts, places = merge(before.facts, facts), [*before.places, one.at]
+        told[one.external_id] = Told(external_id=one.external_id, facts=facts, places=places)
+    return list(told.values())
+
+
+def _note(
+    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+) -> None:
+    """Keep what a record says of people, and what of it is set aside."""
+    for position, one in enumerate(said):
+        if isinstance(one, PersonFacts):
             _meet(connection, now, source, one, record, position)
     asides = [one for one in said if isinstance(one, SetAside)]
-    records.replace_set_aside(connection, workspace, record, asides)
+    records.replace_set_aside(connection, source.workspace, record, asides)
+
+
+def _take_in(
+    now: int, source: Source, record: Record, told: list[Told], connection: Connection
+) -> list[Change]:
     changes = []
-    for external_id, facts in told.items():
-        change = _merge_in(connection, now, source, external_id, facts)
-        conversation_id = change.conversation
-        records.link(connection, workspace, record.id, conversation_id, places[external_id])
+    for one in told:
+        change = _merge_in(connection, now, source, one.external_id, one.facts)
+        records.link(connection, source.workspace, record.id, change.conversation, one.places)
         changes.append(change)
         lacks_detail = change.is_new and record.kind != "detail"
-        ask_further(connection, now, source, external_id, facts, lacks_detail=lacks_detail)
+        ask_further(connection, now, source, one.external_id, one.facts, lacks_detail=lacks_detail)
     return changes
 
 
@@ -137,8 +169,7 @@ def ask_further(
         work.mark(connection, now, source.workspace, "fetch", source.name, DETAIL + external_id)
     if source.provider.people is None:
         return
-    agent_facts = [one.value.agent for one in facts.assignments.values()]
-    wanted = {agent for agent in agent_facts if agent is not None}
+    wanted = set(facts.agents())
     known = agents.load(connection, source.workspace, source.account, sorted(wanted))
     for agent in sorted(wanted - known.keys()):
         # One answer is enough, whenever it was asked for; until then every page asks again.

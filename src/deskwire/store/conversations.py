@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct
-from sqlalchemy import Connection, RowMapping, Table, and_, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    RowMapping,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from deskwire.core.exchange import encode
 from deskwire.core.facts import (
@@ -56,13 +66,29 @@ class Summary(Struct, frozen=True, kw_only=True):
     message_count: int
 
 
+# Built once, as they are run for every change: SQLAlchemy takes longer to build a statement than
+# SQLite to run it.
+_A_WORKSPACE: BindParameter[str] = bindparam("a_workspace")
+_AN_ID: BindParameter[str] = bindparam("an_id")
+_FIND = select(C.c.id).where(
+    C.c.workspace == _A_WORKSPACE,
+    C.c.account == bindparam("an_account"),
+    C.c.external_id == bindparam("an_external_id"),
+)
+_LOAD = select(C).where(C.c.workspace == _A_WORKSPACE, C.c.id == _AN_ID)
+_ITEMS = {
+    table: select(table).where(table.c.workspace == _A_WORKSPACE, table.c.conversation_id == _AN_ID)
+    for table in (tables.participants, tables.messages, tables.assignments)
+}
+_SAVE = update(C).where(
+    C.c.workspace == _A_WORKSPACE, C.c.id == _AN_ID, C.c.version == bindparam("a_version")
+)
+
+
 def find_id(connection: Connection, workspace: str, account: str, external_id: str) -> str | None:
     """The internal id of a provider's conversation; None when it was never heard of."""
-    return connection.execute(
-        select(C.c.id).where(
-            C.c.workspace == workspace, C.c.account == account, C.c.external_id == external_id
-        )
-    ).scalar()
+    named = {"a_workspace": workspace, "an_account": account, "an_external_id": external_id}
+    return connection.execute(_FIND, named).scalar()
 
 
 def find_ids(connection: Connection, workspace: str, text: str) -> list[str]:
@@ -77,20 +103,13 @@ def find_ids(connection: Connection, workspace: str, text: str) -> list[str]:
 
 def load(connection: Connection, workspace: str, conversation_id: str) -> Stored | None:
     """One conversation with all that is known of it."""
-    row = (
-        connection.execute(select(C).where(C.c.workspace == workspace, C.c.id == conversation_id))
-        .mappings()
-        .first()
-    )
+    named = {"a_workspace": workspace, "an_id": conversation_id}
+    row = connection.execute(_LOAD, named).mappings().first()
     if row is None:
         return None
 
     def items(table: Table, kind: type[Value]) -> dict[str, Item[Value]]:
-        rows = connection.execute(
-            select(table).where(
-                table.c.workspace == workspace, table.c.conversation_id == conversation_id
-            )
-        ).mappings()
+        rows = connection.execute(_ITEMS[table], named).mappings()
         return {one["external_id"]: item_of(one, kind) for one in rows}
 
     facts = Facts(
@@ -147,12 +166,9 @@ def save(
     connection: Connection, workspace: str, before: Stored, facts: Facts, seen: Conversation
 ) -> bool:
     """Replace what is known, if nobody else did since `before` was loaded; False otherwise."""
-    statement = (
-        update(C)
-        .where(C.c.workspace == workspace, C.c.id == before.id, C.c.version == before.version)
-        .values(version=before.version + 1, **_columns(facts, seen))
-    )
-    if not connection.execute(statement).rowcount:
+    named = {"a_workspace": workspace, "an_id": before.id, "a_version": before.version}
+    row = {"version": before.version + 1, **_columns(facts, seen)}
+    if not connection.execute(_SAVE, {**named, **row}).rowcount:
         return False
     _save_items(connection, workspace, before.id, before.facts, facts)
     return True

@@ -82,7 +82,10 @@ def agent_author(message: Message) -> Participant | None:
 
 
 def _email(agent: Participant, target: Target) -> str:
-    return agent.email or f"{agent.external_id}@{target.source}.invalid"
+    email = (agent.email or "").strip()
+    if len(email) >= SHORTEST_TEXT:
+        return email
+    return f"{agent.external_id}@{target.source}.invalid"
 
 
 def _remote_id(agent: Participant | None, ledger: Ledger, target: Target) -> str | None:

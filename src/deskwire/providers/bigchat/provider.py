@@ -128,12 +128,15 @@ def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
 
 
 def _window(cursor: str | None, now: datetime, account: Account) -> Window:
+    every = timedelta(seconds=account.poll_every_seconds)
     if cursor is None:
-        return Window(start_at=now - timedelta(seconds=account.poll_every_seconds), end_at=now)
+        return Window(start_at=now - every, end_at=now)
     last = msgspec.json.decode(cursor, type=Window)
     if last.next_page is not None:
         return last
-    return Window(start_at=last.end_at, end_at=max(now, last.end_at))
+    # A last window that ends in the future was asked for before the host's clock went back.
+    start_at = last.end_at if last.end_at <= now else now - every
+    return Window(start_at=start_at, end_at=now)
 
 
 def _next_page(page: Page) -> str | None:
