@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -107,9 +108,8 @@ def load(path: Path) -> Settings:
         faults += _cross_check(settings)
     if settings is None or faults:
         raise Misconfigured("\n".join(f"{path}: {fault}" for fault in faults))
-    if settings.store.url.startswith("sqlite:///"):
-        file = path.parent / settings.store.url.removeprefix("sqlite:///")
-        settings.store.url = f"sqlite:///{file.absolute()}"
+    file = path.parent / settings.store.url.removeprefix("sqlite:///")
+    settings.store.url = f"sqlite:///{file.absolute()}"
     return settings
 
 
@@ -153,14 +153,20 @@ def _validate(told: dict[str, Any]) -> tuple[Settings | None, list[str]]:
 
 def _prune(told: Any, place: tuple[int | str, ...]) -> None:  # noqa: ANN401 - as TOML has it
     """Take a fault out, so that what is right beside it can be checked further."""
+    *outer, last = place
     inner = told
     try:
-        for part in place[:-1]:
+        for part in outer:
             inner = inner[part]
-        del inner[place[-1]]
+        if last == "name":  # everything else of it is told by its name
+            inner["name"] = f"number-{outer[-1]}"
+        elif last == "base_url":
+            inner["base_url"] = "http://127.0.0.1"  # not missing, only wrong
+        else:
+            del inner[last]
     except (KeyError, IndexError, TypeError):
-        if len(place) > 1:
-            _prune(told, place[:-1])  # a key that is missing: without what it is missing from
+        if outer:
+            _prune(told, tuple(outer))  # a key that is missing: without what it is missing from
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -177,7 +183,7 @@ def _say(fault: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
 
 
 def _cross_check(settings: Settings) -> list[str]:
-    faults: list[str] = []
+    faults = _check_store_and_server(settings)
     groups: tuple[tuple[Literal["source", "destination"], list[Any]], ...] = (
         ("source", settings.source),
         ("destination", settings.destination),
@@ -207,6 +213,23 @@ def _check_ways(settings: Settings, source: SourceSettings) -> list[str]:
         if one is not None and one.workspace != source.workspace
     ]
     return faults
+
+
+def _check_store_and_server(settings: Settings) -> list[str]:
+    faults = []
+    if not settings.store.url.startswith("sqlite:///"):
+        faults.append("store.url: only sqlite:///… is there so far")
+    if not is_loopback(settings.server.host):
+        faults.append("server.host: without API keys the hub answers on a loopback address only")
+    return faults
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _check_kind(word: str, one: SourceSettings | DestinationSettings) -> list[str]:

@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -87,7 +86,7 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """The socket to answer on; Misconfigured when the address is not to be had."""
-    if not is_loopback(host):
+    if not settings.is_loopback(host):
         message = f"host {host}: without API keys the hub answers on a loopback address only"
         raise Misconfigured(message)
     try:
@@ -110,14 +109,6 @@ async def serve_web(hub: Hub, listening: socket.socket) -> None:
     )
     server.should_exit = True
     await serving
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def sandbox(

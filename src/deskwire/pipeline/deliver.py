@@ -22,7 +22,7 @@ from deskwire.pipeline.breaker import failed, succeeded
 from deskwire.pipeline.delivery import State, load
 from deskwire.pipeline.gate import Gate, NotNowError
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
-from deskwire.pipeline.outcome import detail, lost, refusal, shows, word
+from deskwire.pipeline.outcome import detail, lost, refusal, seen, shows, word
 from deskwire.store import deliveries, work
 from deskwire.store.db import Connection
 from deskwire.store.deliveries import Attempt, Delivery
@@ -190,7 +190,7 @@ class Courier:
             at=at,
             action="read_back" if looks or step is None else step.action,
             key=step.key if step is not None else "",
-            outcome=word(outcome),
+            outcome=seen(outcome, state.delivery.intent) if looks else word(outcome),
             detail=detail(outcome),
             milliseconds=round((time.monotonic() - self._call_began) * 1000),
         )

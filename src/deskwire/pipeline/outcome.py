@@ -34,6 +34,13 @@ def shows(learned: Outcome, step: Step | None) -> bool:
     return found is not None and found.payload == step.sent.payload
 
 
+def seen(outcome: Outcome | RetryLater | GiveUp, intent: Step | None) -> str:
+    """What a look came to, in a word or two."""
+    if not isinstance(outcome, Learned) or intent is None:
+        return "seen" if isinstance(outcome, Learned) else word(outcome)
+    return "found" if shows(outcome, intent) else "not found"
+
+
 def word(outcome: Outcome | RetryLater | GiveUp) -> str:
     match outcome:
         case Learned():
