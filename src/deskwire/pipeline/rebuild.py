@@ -10,9 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import Literal
 
-import msgspec
 from msgspec import UNSET, Struct
 
+from deskwire.core.codec import convert
 from deskwire.core.errors import GiveUp
 from deskwire.core.facts import ConversationFacts, Facts, Item, ParticipantFacts, PersonFacts
 from deskwire.core.instants import to_micros
@@ -220,7 +220,7 @@ def _unrecorded(item: Person) -> Person | None:
     if not fields:
         return None
     stamp = max(item.stamp_of(name) for name in fields)
-    return Item(value=msgspec.convert(fields, ParticipantFacts), stamp=stamp)
+    return Item(value=convert(fields, ParticipantFacts), stamp=stamp)
 
 
 def _difference_of(external_id: str, before: Person | None, after: Person) -> Difference:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from deskwire.core.codec import convert, decode
 from deskwire.core.exchange import encode
 from deskwire.core.facts import (
     AssignmentFacts,
@@ -113,12 +114,12 @@ def load(connection: Connection, workspace: str, conversation_id: str) -> Stored
         return {one["external_id"]: item_of(one, kind) for one in rows}
 
     facts = Facts(
-        head=msgspec.json.decode(row["head"], type=Item[Head]),
+        head=decode(row["head"], Item[Head]),
         participants=items(tables.participants, ParticipantFacts),
         messages=items(tables.messages, MessageFacts),
         assignments=items(tables.assignments, AssignmentFacts),
-        tags=msgspec.json.decode(row["tags"], type=dict[str, Item[Entry]]),
-        attributes=msgspec.json.decode(row["attributes"], type=dict[str, Item[Entry]]),
+        tags=decode(row["tags"], dict[str, Item[Entry]]),
+        attributes=decode(row["attributes"], dict[str, Item[Entry]]),
         erased=row["is_erased"],
     )
     origin = Origin(
@@ -248,9 +249,9 @@ def item_of(row: RowMapping, kind: type[Value]) -> Item[Value]:
         elif name == "attachments":
             value = msgspec.json.decode(value)
         fields[name] = value
-    stamps = msgspec.json.decode(row["stamps"], type=_STAMPS) if row["stamps"] else {}
+    stamps = decode(row["stamps"], _STAMPS) if row["stamps"] else {}
     stamp = Stamp(row["as_of"], row["received_at"], row["record"], row["position"])
-    return Item(value=msgspec.convert(fields, kind), stamp=stamp, stamps=stamps)
+    return Item(value=convert(fields, kind), stamp=stamp, stamps=stamps)
 
 
 def with_agents(

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from deskwire.core.codec import convert, decode
 from deskwire.core.destination import Payload, Sent, Step
 from deskwire.core.exchange import encode
 from deskwire.store import tables
@@ -46,7 +47,7 @@ def load(
     row = connection.execute(select(D).where(*_is(workspace, destination, conversation_id))).first()
     if row is None:
         return Delivery()
-    intent = msgspec.json.decode(row.intent, type=Step) if row.intent else None
+    intent = decode(row.intent, Step) if row.intent else None
     return Delivery(
         intent=intent, settle_until=row.settle_until, patience=row.patience, verify=row.verify
     )
@@ -119,7 +120,7 @@ def ledger(
     ).mappings()
     return {
         row["key"]: Sent(
-            payload=msgspec.json.decode(row["payload"], type=Payload),
+            payload=decode(row["payload"], Payload),
             remote_id=row["remote_id"],
             note=row["note"],
             refused=row["refused"],
@@ -191,7 +192,7 @@ def attempts(
         .where(A.c.workspace == workspace, A.c.conversation_id == conversation_id)
         .order_by(A.c.at)
     )
-    return [(row.destination, msgspec.convert(row, Attempt, from_attributes=True)) for row in rows]
+    return [(row.destination, convert(row, Attempt, from_attributes=True)) for row in rows]
 
 
 def of_conversation(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, convert
+from msgspec import Struct
 from sqlalchemy import Connection, select
 
+from deskwire.core.codec import convert
 from deskwire.store import tables
 from deskwire.store.upserts import upsert
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
+from deskwire.core import codec
 from deskwire.core.destination import Payload
 from deskwire.core.errors import NoAnswer, NotSent, RetryLater
 from deskwire.core.exchange import Answer, Http, Request
@@ -84,7 +84,7 @@ def read(answer: Answer, kind: type[T]) -> T:
 def decode(answer: Answer, kind: type[T]) -> T:
     """The body of a success; NoAnswer when it is not what the contract says."""
     try:
-        return msgspec.json.decode(answer.body, type=kind)
+        return codec.decode(answer.body, kind)
     except (ValueError, RecursionError) as error:
         raise NoAnswer(f"not what OurAPI answers: {answer.excerpt()} ({error})") from error
 

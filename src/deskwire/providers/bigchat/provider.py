@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from deskwire.core.codec import decode
 from deskwire.core.errors import Unreadable
 from deskwire.core.exchange import Request, authorization, encode
 from deskwire.core.facts import (
@@ -131,7 +132,7 @@ def _window(cursor: str | None, now: datetime, account: Account) -> Window:
     every = timedelta(seconds=account.poll_every_seconds)
     if cursor is None:
         return Window(start_at=now - every, end_at=now)
-    last = msgspec.json.decode(cursor, type=Window)
+    last = decode(cursor, Window)
     if last.next_page is not None:
         return last
     # A last window that ends in the future was asked for before the host's clock went back.
@@ -144,7 +145,7 @@ def _next_page(page: Page) -> str | None:
 
     A next-page URL contributes no host: the credentials go to the base URL only.
     """
-    url = msgspec.json.decode(page.nextPageUrl, type=str | None)
+    url = "" if bytes(page.nextPageUrl) == b"null" else decode(page.nextPageUrl, str)
     if not url:
         return None
     parts = urlsplit(url)
@@ -188,11 +189,11 @@ def _broken_end(page: Page) -> Iterator[SetAside]:
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
         try:
-            return msgspec.json.decode(body, type=kind)
+            return decode(body, kind)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.json.decode(storable_json(body), type=kind)
+            return decode(storable_json(body), kind)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not {kind.__name__}: {error}") from error
 
@@ -200,7 +201,7 @@ def _decode(body: bytes, kind: type[T]) -> T:
 def _event(raw: msgspec.Raw, at: str, record: Record) -> ConversationFacts | SetAside:
     external_id = None
     try:
-        event = msgspec.json.decode(raw, type=Event)
+        event = decode(raw, Event)
         external_id = str(event.conversation_id)
         happened_at = _instant(event.event_at, record)
         said = EVENTS[event.event_name]
@@ -227,7 +228,7 @@ def _instant(seconds: int, record: Record) -> datetime:
 
 def _data(event: Event, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(event.data, type=kind)
+        return decode(event.data, kind)
     except msgspec.DecodeError as error:
         raise ValueError(f"data of {event.event_name}: {error}") from error
 
