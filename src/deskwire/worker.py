@@ -23,7 +23,7 @@ from deskwire.pipeline.hub import MICROS, Hub, log
 from deskwire.pipeline.normalise import normalise
 from deskwire.pipeline.poll import poll
 from deskwire.pipeline.reconcile import WATCH, reconcile
-from deskwire.store import work
+from deskwire.store import upkeep, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
@@ -86,9 +86,9 @@ class Worker:
         await self._release_slots()
 
     def _prepare(self, connection: Connection) -> None:
-        pids = work.holders(connection)
+        pids = upkeep.holders(connection)
         mine = os.getpid()
-        freed = work.void_dead_leases(
+        freed = upkeep.void_dead_leases(
             connection, {pid: pid != mine and _is_alive(pid) for pid in pids}
         )
         if freed:
@@ -100,8 +100,8 @@ class Worker:
         for outlet in self.hub.outlets.values():
             workspace = outlet.workspace
             work.ensure(connection, now, workspace, "reconcile", outlet.name, WATCH)
-            work.hasten(connection, now, workspace, "reconcile", outlet.name, WATCH)
-            work.keep_slots(connection, now, workspace, outlet.name, outlet.concurrency)
+            upkeep.hasten(connection, now, workspace, "reconcile", outlet.name, WATCH)
+            upkeep.keep_slots(connection, now, workspace, outlet.name, outlet.concurrency)
 
     async def _look(self) -> None:
         """Claim what is due, lane by lane, as far as there is room."""
@@ -247,7 +247,7 @@ class Worker:
             intervals.setdefault(source.access.poll_every_seconds, []).append(source.name)
         for seconds, names in intervals.items():
             longest = max(seconds, LONGEST_RETRY_AFTER)
-            work.recall(connection, now, "poll", names, int(longest * MICROS))
+            upkeep.recall(connection, now, "poll", names, int(longest * MICROS))
         outlets = list(self.hub.outlets)
         longest = LONGEST_RETRY_AFTER + self.hub.timing.backoff_most
         for kind, names in (
@@ -256,7 +256,7 @@ class Worker:
             ("deliver", outlets),
             ("reconcile", outlets),
         ):
-            work.recall(connection, now, kind, names, int(longest * MICROS))
+            upkeep.recall(connection, now, kind, names, int(longest * MICROS))
 
     async def _release_slots(self) -> None:
         """Give back the slots of destinations for which nothing is under way."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deskwire.core.errors import LeaseLost
-from deskwire.store import schema, work
+from deskwire.store import schema, upkeep, work
 from deskwire.store.db import Database
 from deskwire.store.work import Claim
 
@@ -98,11 +98,11 @@ def test_leases_of_the_dead_are_void_and_those_of_the_living_are_not(database: D
     mark(database)
     claim(database, 20)
     me = os.getpid()
-    assert database.read(work.holders) == [me]
+    assert database.read(upkeep.holders) == [me]
 
-    assert database.write(lambda c: work.void_dead_leases(c, {me: True})) == 0
+    assert database.write(lambda c: upkeep.void_dead_leases(c, {me: True})) == 0
     assert claim(database, 21) == []
-    assert database.write(lambda c: work.void_dead_leases(c, {me: False})) == 1
+    assert database.write(lambda c: upkeep.void_dead_leases(c, {me: False})) == 1
     assert [one.key for one in claim(database, 22)] == ["a"]
     database.close()
 

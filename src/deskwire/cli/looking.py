@@ -223,7 +223,8 @@ def _print_shown(one: Shown, *, with_attempts: bool) -> None:
 
 
 def _delivery_lines(destination: str, delivered: Delivered) -> list[str]:
-    state = f"complete at {moment(delivered.complete_at)}"
+    is_complete = delivered.complete_at is not None
+    state = f"complete at {moment(delivered.complete_at)}" if is_complete else "not complete"
     if delivered.intent is not None:
         state = f"{delivered.intent} was begun, its end is not known yet"
     lines = [f"  {destination}: {state}; {len(delivered.ledger)} things sent"]

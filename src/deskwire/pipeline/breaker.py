@@ -8,7 +8,7 @@ import msgspec
 
 from deskwire.core.exchange import LONGEST_RETRY_AFTER
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
-from deskwire.store import health, work
+from deskwire.store import health, upkeep
 from deskwire.store.db import Connection
 
 #: Failures in a row that open the breaker.
@@ -50,7 +50,7 @@ def succeeded(connection: Connection, hub: Hub, outlet: Outlet) -> None:
     hub.confirmed[outlet.name] = time.monotonic()
     fares = health.destination(connection, outlet.workspace, outlet.name)
     if fares.failures >= THRESHOLD:
-        woken = work.wake_all(connection, now, "deliver", outlet.name)
+        woken = upkeep.wake_all(connection, now, "deliver", outlet.name)
         log.info("destination is back", destination=outlet.name, waiting=woken)
         hub.wake.set()
     hub.not_before.pop(outlet.name, None)

@@ -22,8 +22,8 @@ from deskwire.pipeline.breaker import failed, succeeded
 from deskwire.pipeline.delivery import State, load
 from deskwire.pipeline.gate import Gate, NotNowError
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
-from deskwire.pipeline.outcome import detail, lost, refusal, seen, shows, word
-from deskwire.store import deliveries, work
+from deskwire.pipeline.outcome import detail, found, lost, refusal, seen, shows, tell, word
+from deskwire.store import deliveries, upkeep, work
 from deskwire.store.db import Connection
 from deskwire.store.deliveries import Attempt, Delivery
 from deskwire.store.work import Claim
@@ -76,7 +76,7 @@ class Courier:
         work.release(connection, self.claim, state.waits_until)
         if work.seq(connection, *self._work()) != state.seq:
             # It was marked since: it is looked at again at once, and waits anew if it must.
-            work.hasten(connection, self.hub.now(), *self._work())
+            upkeep.hasten(connection, self.hub.now(), *self._work())
 
     def _withdraw(self, state: State, due_at: int, connection: Connection) -> None:
         """Nothing was sent of what was intended: it is given back as it was."""
@@ -220,7 +220,9 @@ class Courier:
         for second in (False, True):
             async with self._turn():
                 learned = await look(state.view, state.ledger, state.target, intent, self.http)
-            if second or self._is_early(state) or not lost(state.ledger, learned):
+            if self._is_early(state):
+                return found(learned)  # what is not there may still come
+            if second or not lost(state.ledger, learned):
                 return learned
             await asyncio.sleep(self.hub.timing.doubt)
         raise AssertionError
@@ -232,9 +234,11 @@ class Courier:
         verified = state.delivery.verify and state.delivery.intent is None
         if isinstance(outcome, Refused):
             assert state.delivery.intent is not None
+            self.log.warning("refused", key=state.delivery.intent.key, error=outcome.reason)
             outcome = refusal(state.delivery.intent, state.ledger, outcome)
         gone = lost(state.ledger, outcome)
-        self._tell(outcome, attempt, gone)
+        if attempt.outcome != "refused":
+            tell(self.log, outcome, attempt, gone)
         self._believe(state, outcome, has_lost=bool(gone))
         state.delivery = Delivery(verify=state.delivery.verify and not verified)
         goes_on = not self.hub.stopping.is_set() and not state.delivery.verify
@@ -336,16 +340,16 @@ class Courier:
         if state.blocked is not None and state.blocked.needs_person:
             reason = state.blocked.reason
         differs = self.destination.differs
-        found = differs(state.view, state.ledger, state.target) if differs is not None else []
+        differing = differs(state.view, state.ledger, state.target) if differs is not None else []
         if state.blocked is not None:
-            found = [*found, state.blocked.reason]
+            differing = [*differing, state.blocked.reason]
         claim = msgspec.structs.replace(self.claim, seq=state.seq)
 
         def finish(connection: Connection) -> bool:
             now = self.hub.now()
             work.fence(connection, claim)
             complete_at = now if state.blocked is None and reason is None else None
-            deliveries.close(connection, *self._delivery(), found, complete_at)
+            deliveries.close(connection, *self._delivery(), differing, complete_at)
             if reason is not None:
                 work.bury(connection, now, claim, reason)
                 return True
@@ -386,16 +390,3 @@ class Courier:
 
     async def _write(self, function: Callable[[Connection], T]) -> T:
         return await self.hub.write(function)
-
-    def _tell(self, outcome: Learned, attempt: Attempt, gone: list[str]) -> None:
-        self.log.info(
-            "looked" if attempt.action == "read_back" else "delivered",
-            action=attempt.action,
-            key=attempt.key,
-            milliseconds=attempt.milliseconds,
-            found=[key for key, one in outcome.changes.items() if one is not None][:5],
-        )
-        if outcome.warning is not None:
-            self.log.warning("look at this", warning=outcome.warning)
-        if gone:
-            self.log.warning("the destination forgot", lost=gone[:5], lines=len(gone))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+from structlog.typing import FilteringBoundLogger as BoundLogger
 
 from deskwire.core.destination import Learned, Ledger, Outcome, Refused, Sent, Step, Unclear
 from deskwire.core.errors import GiveUp, RetryLater
+from deskwire.store.deliveries import Attempt
 
 
 def lost(ledger: Ledger, learned: Learned) -> list[str]:
@@ -15,6 +17,12 @@ def lost(ledger: Ledger, learned: Learned) -> list[str]:
         for key, one in learned.changes.items()
         if one is None and key in ledger and ledger[key].refused is None
     ]
+
+
+def found(learned: Learned) -> Learned:
+    """Of a look only what is there."""
+    there = {key: one for key, one in learned.changes.items() if one is not None}
+    return Learned(changes=dict(there), warning=learned.warning)
 
 
 def refusal(intent: Step, ledger: Ledger, outcome: Refused) -> Learned:
@@ -39,6 +47,21 @@ def seen(outcome: Outcome | RetryLater | GiveUp, intent: Step | None) -> str:
     if not isinstance(outcome, Learned) or intent is None:
         return "seen" if isinstance(outcome, Learned) else word(outcome)
     return "found" if shows(outcome, intent) else "not found"
+
+
+def tell(log: BoundLogger, outcome: Learned, attempt: Attempt, gone: list[str]) -> None:
+    """The lines of the log for what was confirmed, found, or found gone."""
+    log.info(
+        "looked" if attempt.action == "read_back" else "delivered",
+        action=attempt.action,
+        key=attempt.key,
+        milliseconds=attempt.milliseconds,
+        found=[key for key, one in outcome.changes.items() if one is not None][:5],
+    )
+    if outcome.warning is not None:
+        log.warning("look at this", warning=outcome.warning)
+    if gone:
+        log.warning("the destination forgot", lost=gone[:5], lines=len(gone))
 
 
 def word(outcome: Outcome | RetryLater | GiveUp) -> str:

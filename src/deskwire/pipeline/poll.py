@@ -103,7 +103,7 @@ async def _insist(hub: Hub, source: Source, commit: Callable[[Connection], None]
     while True:
         try:
             return await asyncio.shield(hub.write(commit, is_urgent=True))
-        except RetryLater as error:
+        except (RetryLater, GiveUp) as error:
             log.error("page not stored yet", source=source.name, error=str(error))
             await asyncio.sleep(min(hub.backoff(attempts), 5.0))
             attempts += 1

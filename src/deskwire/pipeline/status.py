@@ -266,7 +266,8 @@ def _warnings(sources: list[SourceStatus], outlets: list[DestinationStatus]) -> 
                 for record, at, reason in source.newest_set_aside
             ]
     found += [
-        f"destination {one.name}: {one.differing} conversations differ from what was sent"
+        f"destination {one.name}: {one.differing} conversations are not there as they are here; "
+        "'deskwire show conversation' tells how"
         for one in outlets
         if one.differing
     ]

@@ -99,37 +99,6 @@ def _marking() -> Insert:
 _MARK = _marking()
 
 
-def keep_slots(connection: Connection, now: int, workspace: str, target: str, count: int) -> None:
-    """As many slots of a destination as it may have calls under way; superfluous ones go."""
-    keys = [str(number) for number in range(count)]
-    for key in keys:
-        ensure(connection, now, workspace, "slot", target, key)
-    connection.execute(
-        W.delete().where(
-            W.c.workspace == workspace,
-            W.c.kind == "slot",
-            W.c.target == target,
-            W.c.key.not_in(keys),
-        )
-    )
-
-
-def recall(
-    connection: Connection, now: int, kind: str, targets: Sequence[str], longest_micros: int
-) -> int:
-    """Make due what is due later than it can be: the host's clock went back. How many rows."""
-    return connection.execute(
-        update(W)
-        .where(
-            W.c.kind == kind,
-            W.c.target.in_(targets),
-            W.c.due_at > now + longest_micros,
-            W.c.dead_at.is_(None),
-        )
-        .values(due_at=now)
-    ).rowcount
-
-
 def ensure(
     connection: Connection, now: int, workspace: str, kind: str, target: str, key: str
 ) -> None:
@@ -351,33 +320,6 @@ def due(lanes: Sequence[tuple[str, str]]) -> Callable[[Connection, int], list[tu
     return ask
 
 
-def void_dead_leases(connection: Connection, is_alive: dict[int, bool]) -> int:
-    """Free what dead processes of this host held; how many rows."""
-    gone = [pid for pid, alive in is_alive.items() if not alive]
-    return connection.execute(
-        update(W)
-        .where(W.c.host == HOST, W.c.pid.in_(gone), W.c.lease_id.is_not(None))
-        .values(lease_id=None, lease_until=None)
-    ).rowcount
-
-
-def holders(connection: Connection) -> list[int]:
-    """The processes of this host that hold leases."""
-    rows = connection.execute(
-        select(W.c.pid).where(W.c.host == HOST, W.c.lease_id.is_not(None)).distinct()
-    )
-    return [row.pid for row in rows]
-
-
-def wake_all(connection: Connection, now: int, kind: str, target: str) -> int:
-    """Make everything that waits for a target due now, in the order it waited."""
-    return connection.execute(
-        update(W)
-        .where(W.c.kind == kind, W.c.target == target, W.c.due_at > now, W.c.dead_at.is_(None))
-        .values(due_at=now)
-    ).rowcount
-
-
 def open_keys(
     connection: Connection, workspace: str, kind: str, target: str, keys: list[str]
 ) -> dict[str, int]:
@@ -398,14 +340,3 @@ def seq(connection: Connection, workspace: str, kind: str, target: str, key: str
     """How often a row was marked; 0 when there is none."""
     row = {"a_workspace": workspace, "a_kind": kind, "a_target": target, "a_key": key}
     return int(connection.execute(_SEQ, row).scalar() or 0)
-
-
-def hasten(
-    connection: Connection, now: int, workspace: str, kind: str, target: str, key: str
-) -> None:
-    """Make a row due now."""
-    connection.execute(
-        update(W)
-        .where(W.c.workspace == workspace, W.c.kind == kind, W.c.target == target, W.c.key == key)
-        .values(due_at=now)
-    )

@@ -141,7 +141,8 @@ async def perform(step: Step, target: Target, http: Http) -> Outcome:
             path = f"/chats/{step.remote_id}"
             answer = await http(Request(method="PATCH", path=path, json=step.changes))
             if answer.status == 204:
-                return _done(step, step.remote_id)
+                done = _done(step, step.remote_id)
+                return Learned(changes={**done.changes, f"{CHAT}#refused": None})
         case _:
             answer = await http(_post(f"/chats/{step.remote_id}/messages", step.sent.payload))
             if answer.is_success and decode(answer, RemoteChat).chat_id == step.remote_id:
