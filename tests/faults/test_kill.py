@@ -24,7 +24,7 @@ def faulty_stage(folder: Path, seed: int) -> Stage:
     def faults(number: int) -> Faults:
         return Faults(FAULTY, number, delay_seconds=1.5, late_seconds=0.5)
 
-    bigchat = BigChat(seed, faults(seed), events_per_second=6.0)
+    bigchat = BigChat(seed, faults(seed), events_per_second=6.0, senders=True)
     return Stage(folder, bigchat, OurAPI(seed, faults(seed + 1)))
 
 
