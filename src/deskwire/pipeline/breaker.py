@@ -53,8 +53,9 @@ def succeeded(connection: Connection, hub: Hub, outlet: Outlet) -> None:
         woken = work.wake_all(connection, now, "deliver", outlet.name)
         log.info("destination is back", destination=outlet.name, waiting=woken)
         hub.wake.set()
-    hub.not_before.pop(outlet.name, None)
-    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now, not_before=0)
+    # A call that was under way when another one was told to wait does not end the wait.
+    kept = fares.not_before if fares.not_before > now else 0
+    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now, not_before=kept)
     health.save_destination(connection, outlet.workspace, after)
 
 
