@@ -70,5 +70,5 @@ def opening(connection: Connection, hub: Hub, outlet: Outlet) -> int:
 
 
 def _is_ahead(not_before: int, now: int) -> bool:
-    """Whether it is still to come; what is farther ahead than can be is of a clock that went back."""
+    """Whether it is to come; farther ahead than can be is from before a clock went back."""
     return 0 < not_before - now <= LONGEST_RETRY_AFTER * MICROS
