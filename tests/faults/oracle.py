@@ -105,17 +105,15 @@ class Truth:
 
     def holders(self, at: int, facts: set[str], name: str) -> set[int | None]:
         """Who had it in that second, by what was known when something was sent."""
-        known = [one for one in self.transfers if f"transfer:{one.key}" in facts]
-        first = self.first_advisor if f"initial:{name}" in facts else None
-        had: set[int | None] = {first}
-        for tied in _moments(known):
+        known = _moments([one for one in self.transfers if f"transfer:{one.key}" in facts])
+        had: set[int | None] = {self.first_advisor if f"initial:{name}" in facts else None}
+        if had == {None} and known:
+            had = {one.old for one in known[0]}  # whoever handed it over had it
+        for tied in known:
             if tied[0].at > at:
-                if had == {None}:  # nobody is known from before: the first who is
-                    return {one for other in tied for one in (other.old, other.new)}
                 break
             after = _after(had, tied)
-            within = {one.new for one in tied} if tied[0].at == at else set()
-            had = after | within | (had - {None} if within else set())
+            had = after | had | {one.new for one in tied} if tied[0].at == at else after
         return had
 
 
