@@ -130,8 +130,9 @@ def test_deliveries_go_on_when_slots_could_not_be_released(tmp_path: Path) -> No
             def fail(
                 _connection: object, _cursor: object, sql: str, parameters: object, *_: object
             ) -> None:
-                # Whatever writes to a slot's row that is not a claim.
-                if len(failed) < 3 and "'slot'" in str(parameters) and "lease_until" not in sql:
+                # The fence of a slot's release: neither a claim nor the heart's recall.
+                is_release = "lease_id" in sql and "lease_until" not in sql
+                if len(failed) < 3 and is_release and "'slot'" in str(parameters):
                     failed.append(sql)
                     raise sqlite3.OperationalError("disk I/O error")
 
