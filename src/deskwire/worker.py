@@ -249,6 +249,7 @@ class Worker:
             longest = max(seconds, LONGEST_RETRY_AFTER)
             upkeep.recall(connection, now, "poll", names, int(longest * MICROS))
         outlets = list(self.hub.outlets)
+        work.recall(connection, now, "slot", outlets, 0)  # a slot waits for nothing
         longest = LONGEST_RETRY_AFTER + self.hub.timing.backoff_most
         for kind, names in (
             ("normalise", list(self.hub.sources)),

@@ -20,6 +20,7 @@ from typing import Any
 from deskwire.sandbox.ourapi import OurAPI
 
 DAY = 86_400
+NEVER = 1 << 62  # later than every number of what was observed
 FEW = 6  # transfers of one record's second, of which every order is tried
 
 # Commits are in one row, so these numbers say what was known when something was sent.
@@ -29,6 +30,11 @@ CREATE TABLE IF NOT EXISTS observed (
 );
 CREATE TRIGGER IF NOT EXISTS observe_message AFTER INSERT ON messages BEGIN
     INSERT INTO observed (what, key) VALUES ('known', 'message:' || new.external_id);
+END;
+CREATE TRIGGER IF NOT EXISTS observe_assignment AFTER INSERT ON assignments BEGIN
+    INSERT INTO observed (what, key) SELECT 'known', CASE WHEN new.initial
+        THEN 'initial:' || external_id ELSE 'transfer:' || new.external_id END
+    FROM conversations WHERE id = new.conversation_id;
 END;
 CREATE TRIGGER IF NOT EXISTS observe_first_intent AFTER INSERT ON deliveries
 WHEN new.intent IS NOT NULL BEGIN
@@ -55,6 +61,7 @@ class Verdict:
     wrong_start: list[str] = field(default_factory=list)
     wrong_end: list[str] = field(default_factory=list)
     wrong_agent: list[str] = field(default_factory=list)
+    wrong_author: list[str] = field(default_factory=list)
     chats: int = field(default=0, compare=False)
     messages: int = field(default=0, compare=False)
 
@@ -68,6 +75,7 @@ class Transfer:
     record: str
     old: int
     new: int
+    key: str = field(compare=False)
 
 
 @dataclass
@@ -76,6 +84,7 @@ class Truth:
 
     lines: dict[str, Line] = field(default_factory=dict)  # by the ledger's key
     order: dict[str, tuple[int, int, str, int]] = field(default_factory=dict)
+    by_agent: set[str] = field(default_factory=set)  # keys of the lines that an agent wrote
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
@@ -90,14 +99,33 @@ class Truth:
     def advisors(self) -> set[int | None]:
         """Who may have it at the end: several where one second's transfers can be read so."""
         last: set[int | None] = {self.first_advisor}
-        moments = groupby(sorted(self.transfers), lambda one: (one.at, one.received_at, one.record))
-        for _, group in moments:
-            tied = list(group)
-            if len(tied) > FEW:
-                last = {one.new for one in tied}
-            else:
-                last = {end for before in last for end in _ends_of_chains(before, tied)}
+        for tied in _moments(self.transfers):
+            last = _after(last, tied)
         return last
+
+    def holders(self, at: int, facts: set[str], name: str) -> set[int | None]:
+        """Who had it in that second, by what was known when something was sent."""
+        known = _moments([one for one in self.transfers if f"transfer:{one.key}" in facts])
+        had: set[int | None] = {self.first_advisor if f"initial:{name}" in facts else None}
+        if had == {None} and known:
+            had = {one.old for one in known[0]}  # whoever handed it over had it
+        for tied in known:
+            if tied[0].at > at:
+                break
+            after = _after(had, tied)
+            had = after | had | {one.new for one in tied} if tied[0].at == at else after
+        return had
+
+
+def _moments(transfers: list[Transfer]) -> list[list[Transfer]]:
+    groups = groupby(sorted(transfers), lambda one: (one.at, one.received_at, one.record))
+    return [list(group) for _, group in groups]
+
+
+def _after(before: set[int | None], tied: list[Transfer]) -> set[int | None]:
+    if len(tied) > FEW:
+        return {one.new for one in tied}
+    return {end for one in before for end in _ends_of_chains(one, tied)}
 
 
 def _ends_of_chains(before: int | None, tied: list[Transfer]) -> set[int | None]:
@@ -128,19 +156,79 @@ def judge(database: Path, api: OurAPI) -> Verdict:
         if chat is None:
             verdict.missing.append(name)
             continue
-        held = [(_seconds(one.sent_at), one.text) for one in api.messages.get(chat.chat_id, [])]
+        messages = api.messages.get(chat.chat_id, [])
+        held = [(_seconds(one.sent_at), one.text) for one in messages]
         _count(verdict, name, truth, held)
         verdict.out_of_order += _out_of_order(name, truth, held, known, sent)
         _compare(verdict.wrong_start, name, _seconds(chat.started_at), {truth.start})
         end = None if chat.ended_at is None else _seconds(chat.ended_at)
         _compare(verdict.wrong_end, name, end, {max(truth.ends, default=None)})
-        agent = None if chat.agent_id is None else api.agents[chat.agent_id].email.casefold()
-        wanted = {
-            None if one is None else emails.get(one, f"{one}@bigchat.invalid")
-            for one in truth.advisors
-        }
+        agent = _email(api, chat.agent_id)
+        wanted = _addresses(truth.advisors, emails)
         _compare(verdict.wrong_agent, name, agent, wanted)
+        bears = [_email(api, one.agent_id) for one in messages]
+        may_bear = _authors(name, truth, emails, known, sent)
+        verdict.wrong_author += _wrong_authors(name, truth, held, bears, may_bear)
     return verdict
+
+
+def _email(api: OurAPI, agent_id: str | None) -> str | None:
+    if agent_id is None:
+        return None
+    return api.agents[agent_id].email.casefold() if agent_id in api.agents else "nobody there"
+
+
+def _addresses(advisors: set[int | None], emails: dict[int, str]) -> set[str | None]:
+    return {None if one is None else emails.get(one, f"{one}@bigchat.invalid") for one in advisors}
+
+
+def _authors(
+    name: str, truth: Truth, emails: dict[int, str], known: dict[str, int], sent: dict[str, int]
+) -> dict[str, set[str | None]]:
+    """Whom each line may bear: an agent's line whoever had the chat, any other line nobody."""
+    may_bear: dict[str, set[str | None]] = {}
+    for key, (at, _) in truth.lines.items():
+        advisors: set[int | None] = {None}
+        if key in truth.by_agent:
+            before = sent.get(key, NEVER)
+            facts = {fact for fact, number in known.items() if number < before}
+            advisors = truth.holders(at, facts, name)
+        may_bear[key] = _addresses(advisors, emails)
+    return may_bear
+
+
+def _wrong_authors(
+    name: str,
+    truth: Truth,
+    held: list[Line],
+    bears: list[str | None],
+    may_bear: dict[str, set[str | None]],
+) -> list[str]:
+    """Equal lines are told apart by nothing: some way to match them must be right."""
+    wrong = []
+    for line in sorted(set(held) & set(truth.lines.values())):
+        there = [agent for one, agent in zip(held, bears, strict=True) if one == line]
+        allowed = [may_bear[key] for key, one in truth.lines.items() if one == line]
+        if _matches(there, allowed) < min(len(there), len(allowed)):
+            wrong.append(f"{name}: {line} by {there}, not {allowed}")
+    return wrong
+
+
+def _matches(there: list[str | None], allowed: list[set[str | None]]) -> int:
+    """The most of them that can each have a set of their own."""
+    taken: dict[int, int] = {}
+
+    def place(one: int, tried: set[int]) -> bool:
+        for number, agents in enumerate(allowed):
+            if number in tried or there[one] not in agents:
+                continue
+            tried.add(number)
+            if number not in taken or place(taken[number], tried):
+                taken[number] = one
+                return True
+        return False
+
+    return sum(place(one, set()) for one in range(len(there)))
 
 
 def _compare(faults: list[str], name: str, held: object, wanted: set[Any]) -> None:
@@ -239,11 +327,14 @@ def _tell(
             truth.ends.append(at)
         case "TRANSFER":
             agents = data["old_advisor_id"], data["new_advisor_id"]
-            truth.transfers.append(Transfer(at, received_at, record, *agents))
+            place = f"{record}/events/{position}"
+            truth.transfers.append(Transfer(at, received_at, record, *agents, key=place))
         case _:
             key = f"message:{record}/events/{position}"
             truth.lines[key] = at, _as_held(data["message"])
             truth.order[key] = at, received_at, record, position
+            if data.get("sender") == "agent":
+                truth.by_agent.add(key)
 
 
 def _as_held(text: str) -> str:

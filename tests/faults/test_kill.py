@@ -24,7 +24,7 @@ def faulty_stage(folder: Path, seed: int) -> Stage:
     def faults(number: int) -> Faults:
         return Faults(FAULTY, number, delay_seconds=1.5, late_seconds=0.5)
 
-    bigchat = BigChat(seed, faults(seed), events_per_second=6.0)
+    bigchat = BigChat(seed, faults(seed), events_per_second=6.0, senders=True)
     return Stage(folder, bigchat, OurAPI(seed, faults(seed + 1)))
 
 
@@ -107,6 +107,28 @@ def test_a_destination_that_was_down_gets_all_of_it_in_order(tmp_path: Path) -> 
                 await until(lambda: bool(stage.our_api.log))
                 await kill_often(stage, random, 1)
                 await calm_down(stage)
+
+    asyncio.run(run())
+    check(stage)
+
+
+async def kill_both_often(stage: Stage, random: Random, kills: int) -> None:
+    """Two hubs on one file, each with a fate of its own."""
+
+    async def die(seed: int) -> None:
+        await kill_often(stage, Random(seed), kills)
+
+    await asyncio.gather(die(random.randrange(1000)), die(random.randrange(1000)))
+
+
+def test_two_hubs_on_one_file_that_die_are_as_good_as_one(tmp_path: Path) -> None:
+    stage, random = faulty_stage(tmp_path, 7), Random(7)
+
+    async def run() -> None:
+        async with stage.open(poll_every_seconds=1, settle_seconds=0.7):
+            stage.hub().database.close()
+            await kill_both_often(stage, random, 4)
+            await calm_down(stage, 100.0)
 
     asyncio.run(run())
     check(stage)

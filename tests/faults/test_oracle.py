@@ -16,15 +16,15 @@ from tests.stage import Stage, event, page
 PAGES = [
     page(
         event(7, "START", 2),
-        event(7, "MESSAGE", 3, message="One"),
-        event(7, "MESSAGE", 4, message="Twice"),
-        event(7, "MESSAGE", 4, message="Twice"),
+        event(7, "MESSAGE", 3, message="One", sender="agent"),
+        event(7, "MESSAGE", 4, message="Twice", sender="customer"),
+        event(7, "MESSAGE", 4, message="Twice", sender="agent"),
         event(7, "TRANSFER", 5, old_advisor_id=2, new_advisor_id=3),
         event(7, "TRANSFER", 5, old_advisor_id=1, new_advisor_id=2),
         event(7, "MESSAGE", 9_999_999_999, message="Never"),
     ),
     page(
-        event(7, "MESSAGE", 6, message=" ?"),
+        event(7, "MESSAGE", 6, message=" ?", sender="agent"),
         event(7, "END", 8),
         event(7, "END", 6),
         event(8, "MESSAGE", 7, message="   "),
@@ -72,6 +72,22 @@ def add_chat(api: OurAPI) -> None:
     api.chats["x"] = msgspec.structs.replace(the_chat(api), chat_id="x", external_id="66")
 
 
+def blame(api: OurAPI, text: str, agent_id: str | None) -> None:
+    messages = its_messages(api)
+    position = next(number for number, one in enumerate(messages) if one.text == text)
+    messages[position] = msgspec.structs.replace(messages[position], agent_id=agent_id)
+
+
+def bearers(api: OurAPI, text: str) -> list[str | None]:
+    ids = [one.agent_id for one in its_messages(api) if one.text == text]
+    return [None if one is None else api.agents[one].email for one in ids]
+
+
+def agent_id(api: OurAPI, number: int) -> str:
+    email = f"advisor.{number}@bigchat.example"
+    return next(one.agent_id for one in api.agents.values() if one.email.casefold() == email)
+
+
 FAULTS: dict[str, Callable[[OurAPI], object]] = {
     "lost": lambda api: its_messages(api).pop(2),
     "duplicated": lambda api: its_messages(api).append(its_messages(api)[-1]),
@@ -81,6 +97,7 @@ FAULTS: dict[str, Callable[[OurAPI], object]] = {
     "wrong_start": lambda api: change(api, started_at="2026-01-01T10:00:03"),
     "wrong_end": lambda api: change(api, ended_at="2026-01-01T10:00:06"),
     "wrong_agent": lambda api: change(api, agent_id=None),
+    "wrong_author": lambda api: blame(api, "One", None),
 }
 
 
@@ -117,3 +134,30 @@ def test_a_message_that_was_heard_of_too_late_is_not_out_of_order(tmp_path: Path
         )
 
     assert judge(stage.file, stage.our_api) == Verdict()
+
+
+def test_an_agents_message_bears_who_had_the_chat_then(tmp_path: Path) -> None:
+    api = delivered(tmp_path).our_api
+
+    assert bearers(api, "One") == ["advisor.1@bigchat.example"]
+    assert bearers(api, "[?]") == ["advisor.3@bigchat.example"]
+    assert bearers(api, "Twice") == [None, "advisor.1@bigchat.example"]
+
+
+@pytest.mark.parametrize(("text", "number"), [("One", 3), ("[?]", 1), ("Twice", 1)])
+def test_an_author_who_did_not_write_it_is_found(text: str, number: int, tmp_path: Path) -> None:
+    stage = delivered(tmp_path)
+
+    blame(stage.our_api, text, agent_id(stage.our_api, number))
+
+    assert judge(stage.file, stage.our_api).wrong_author
+
+
+def test_a_transfer_that_was_heard_of_too_late_makes_no_author_wrong(tmp_path: Path) -> None:
+    stage = delivered(tmp_path)
+    blame(stage.our_api, "[?]", agent_id(stage.our_api, 1))
+    with closing(sqlite3.connect(stage.file)) as connection, connection:
+        connection.execute("UPDATE observed SET number = -number WHERE what = 'sent'")
+        connection.execute("UPDATE observed SET number = number - 1000000 WHERE key LIKE 'init%'")
+
+    assert judge(stage.file, stage.our_api).wrong_author == []

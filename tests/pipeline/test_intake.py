@@ -71,6 +71,32 @@ def test_the_next_window_begins_where_the_last_whole_one_ended(tmp_path: Path) -
     assert first[1] == second[0]
 
 
+@pytest.mark.parametrize("kind", ["garbage", "garbage_after"])
+def test_a_page_that_garbage_consumed_is_set_aside_and_no_page(kind: str, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.chat(7)
+    faults = stage.bigchat.faults
+    faults.kinds, faults.probability = (kind,), 1.0
+
+    async def run() -> None:
+        stage.bigchat.script.append(HELLO)
+        async with stage.open(), running(stage.hub()):
+            await until(lambda: faults.injected[kind] > 2)
+            assert len(stage.bigchat.script) == (kind == "garbage")
+            faults.probability = 0.0
+            stage.bigchat.script.append(BYE)
+            await stage.quiet()
+
+    asyncio.run(run())
+    assert judge(stage.file, stage.our_api) == Verdict()
+    # What garbage_after ate is lost by BigChat's contract: it serves no answer twice.
+    assert stage.said(7) == (["Hello", "Bye"] if kind == "garbage" else ["Bye"])
+    assert len(windows(stage)) == (3 if kind == "garbage" else 2)
+    [(at, reason)] = set_aside(stage)
+    assert at == ""
+    assert reason
+
+
 def test_an_unreadable_answer_is_kept_once_and_set_aside_as_a_whole(tmp_path: Path) -> None:
     sorry = (200, b"<html>Sorry</html>", "text/html")
 

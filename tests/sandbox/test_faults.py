@@ -4,7 +4,7 @@ import time
 import aiohttp
 import pytest
 
-from deskwire.sandbox.faults import ALL, Faults
+from deskwire.sandbox.faults import ALL, GARBAGE, Faults
 from deskwire.sandbox.ourapi import OurAPI
 from deskwire.sandbox.run import serve
 
@@ -43,6 +43,8 @@ def post_chat(kind: str, *, patience: float = 5) -> tuple[str, OurAPI]:
         ("delay_after", "201", 1),
         ("throttle", "429", 0),
         ("half", "ClientPayloadError", 1),
+        ("garbage", "200", 0),
+        ("garbage_after", "200", 1),
     ],
 )
 def test_each_kind_does_what_it_says(kind: str, got: str, stored: int) -> None:
@@ -66,6 +68,18 @@ def test_a_throttled_request_is_told_when_to_come_back() -> None:
             return (await client.get("/chats")).headers["Retry-After"]
 
     assert asyncio.run(run()) == "7"
+
+
+@pytest.mark.parametrize("kind", ["garbage", "garbage_after"])
+def test_garbage_is_a_page_of_a_proxy(kind: str) -> None:
+    api = OurAPI(faults=Faults(1, kinds=(kind,)))
+
+    async def run() -> tuple[int, str, str]:
+        async with serve(api.app()) as url, aiohttp.ClientSession(url) as client:
+            answer = await client.post("/chats", json=CHAT)
+            return answer.status, answer.content_type, await answer.text()
+
+    assert asyncio.run(run()) == (200, "text/html", GARBAGE)
 
 
 def test_half_of_an_answer_arrives() -> None:

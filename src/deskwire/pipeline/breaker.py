@@ -53,16 +53,22 @@ def succeeded(connection: Connection, hub: Hub, outlet: Outlet) -> None:
         woken = upkeep.wake_all(connection, now, "deliver", outlet.name)
         log.info("destination is back", destination=outlet.name, waiting=woken)
         hub.wake.set()
-    hub.not_before.pop(outlet.name, None)
-    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now, not_before=0)
+    # A call that was under way when another one was told to wait does not end the wait.
+    kept = fares.not_before if _is_ahead(fares.not_before, now) else 0
+    after = msgspec.structs.replace(fares, failures=0, confirmed_at=now, not_before=kept)
     health.save_destination(connection, outlet.workspace, after)
 
 
 def opening(connection: Connection, hub: Hub, outlet: Outlet) -> int:
     """How many deliveries may be taken now: none, one as a probe, or any number (-1)."""
     fares = health.destination(connection, outlet.workspace, outlet.name)
-    hub.not_before[outlet.name] = fares.not_before
-    longest = int(LONGEST_RETRY_AFTER * MICROS)  # more is a clock that went back
-    if 0 < fares.not_before - hub.now() <= longest:
+    is_ahead = _is_ahead(fares.not_before, hub.now())
+    hub.not_before[outlet.name] = fares.not_before if is_ahead else 0
+    if is_ahead:
         return 0
     return 1 if fares.failures >= THRESHOLD else -1
+
+
+def _is_ahead(not_before: int, now: int) -> bool:
+    """Whether it is to come; farther ahead than can be is from before a clock went back."""
+    return 0 < not_before - now <= LONGEST_RETRY_AFTER * MICROS

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from deskwire.core.errors import NoAnswer
+from deskwire.core.errors import NoAnswer, NotSent
 from deskwire.pipeline.hub import Hub
 from deskwire.store.work import Claim
 
@@ -42,6 +42,11 @@ class Gate:
                 raise NotNowError(not_before)
             try:
                 yield
+            except NotSent as error:
+                # Known before the next turn begins; the commit of it comes after.
+                if error.retry_after_seconds:
+                    hub.not_before[claim.target] = hub.after(error.retry_after_seconds)
+                raise
             except NoAnswer:
                 # It may still be going on over there; the next call must not meet it.
                 await asyncio.sleep(self._silence)

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from deskwire.sandbox.answers import crash
 
-#: before or after: the effect; late: the effect comes after the cut
+#: before or after: the effect; late: the effect comes after the cut; garbage alone: no effect
 ALL = (
     "error_before",
     "error_after",
@@ -23,7 +23,11 @@ ALL = (
     "delay_after",
     "throttle",
     "half",
+    "garbage",
+    "garbage_after",
 )
+#: What a proxy answers in the service's place, with a status that says all is well.
+GARBAGE = "<!doctype html><title>Please wait</title><p>The service will be back soon.</p>"
 
 
 @dataclass
@@ -69,6 +73,8 @@ class Faults:
         match what:
             case "error":
                 return crash()
+            case "garbage":
+                return web.Response(text=GARBAGE, content_type="text/html")
             case "delay":
                 await asyncio.sleep(self.delay_seconds)
                 return await handler(request) if answer is None else answer

@@ -31,14 +31,19 @@ BUSY_SECONDS = 10
 class Database:
     """One database. `clock` gives seconds since 1970; it is the host's, for one host."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.time,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             message = f"store.url {url!r}: only sqlite:/// is there so far"
             raise Misconfigured(message)
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        self.engine = create_engine(parsed, connect_args={"timeout": busy_seconds})
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
         self._clock = clock
