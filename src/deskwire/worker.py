@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
 import aiohttp
+import msgspec
 
 from deskwire.core.errors import DeskwireError, GiveUp, LeaseLost
-from deskwire.core.exchange import LONGEST_RETRY_AFTER, authorization
+from deskwire.core.exchange import authorization
 from deskwire.pipeline.breaker import opening
 from deskwire.pipeline.deliver import deliver
 from deskwire.pipeline.fetch import fetch
@@ -23,7 +24,7 @@ from deskwire.pipeline.hub import MICROS, Hub, log
 from deskwire.pipeline.normalise import normalise
 from deskwire.pipeline.poll import poll
 from deskwire.pipeline.reconcile import WATCH, reconcile
-from deskwire.store import upkeep, work
+from deskwire.store import health, upkeep, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
@@ -63,6 +64,7 @@ class Worker:
         self._busy: Counter[Lane] = Counter()
         self._gates: dict[str, Gate] = {}
         self._due = work.due(_lanes(hub))
+        self._ahead = hub.now() / MICROS - time.monotonic()  # the host's clock before the other one
 
     async def run(self) -> None:
         """Work until told to stop; then let what is under way end."""
@@ -222,7 +224,9 @@ class Worker:
             await asyncio.sleep(self.hub.timing.renew)
             try:
                 await self._renew_leases()
-                await self.hub.write(self._recall)
+                if self._has_gone_back():
+                    log.warning("the clock went back")
+                    await self.hub.write(self._recall)
             except Exception as error:  # noqa: BLE001 - without a heart everything would be lost
                 log.warning("leases not renewed", error=str(error))
 
@@ -239,25 +243,25 @@ class Worker:
             else:
                 hub.leases.pop(lease_id, None)
 
+    def _has_gone_back(self) -> bool:
+        """Whether the host's clock went back since this was asked last."""
+        ahead = self.hub.now() / MICROS - time.monotonic()
+        before, self._ahead = self._ahead, ahead
+        return ahead < before - 1.0
+
     def _recall(self, connection: Connection) -> None:
         """After the host's clock went back, nothing waits for the time that it took back."""
-        now = self.hub.now()
-        intervals: dict[float, list[str]] = {}
-        for source in self.hub.sources.values():
-            intervals.setdefault(source.access.poll_every_seconds, []).append(source.name)
-        for seconds, names in intervals.items():
-            longest = max(seconds, LONGEST_RETRY_AFTER)
-            upkeep.recall(connection, now, "poll", names, int(longest * MICROS))
-        outlets = list(self.hub.outlets)
-        work.recall(connection, now, "slot", outlets, 0)  # a slot waits for nothing
-        longest = LONGEST_RETRY_AFTER + self.hub.timing.backoff_most
-        for kind, names in (
-            ("normalise", list(self.hub.sources)),
-            ("fetch", list(self.hub.sources)),
-            ("deliver", outlets),
-            ("reconcile", outlets),
-        ):
-            upkeep.recall(connection, now, kind, names, int(longest * MICROS))
+        hub, now = self.hub, self.hub.now()
+        sources, outlets = list(hub.sources), list(hub.outlets)
+        for kind in ("poll", "normalise", "fetch"):
+            upkeep.recall(connection, now, kind, sources)
+        for kind in ("slot", "deliver", "reconcile"):
+            upkeep.recall(connection, now, kind, outlets)
+        for outlet in hub.outlets.values():
+            fares = health.destination(connection, outlet.workspace, outlet.name)
+            fares = msgspec.structs.replace(fares, not_before=0)
+            health.save_destination(connection, outlet.workspace, fares)
+        hub.not_before.clear()
 
     async def _release_slots(self) -> None:
         """Give back the slots of destinations for which nothing is under way."""

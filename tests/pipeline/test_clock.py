@@ -52,13 +52,7 @@ BACK = pytest.mark.parametrize(
     "back",
     [
         2 * HOUR,
-        pytest.param(
-            HOUR,
-            marks=pytest.mark.xfail(
-                reason="Worker._recall takes what is due within an hour for a Retry-After",
-                strict=False,  # the first heartbeat may come at once
-            ),
-        ),
+        HOUR,
     ],
 )
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from deskwire.core.destination import Blocked, Learned, Outcome, Refused, Step, Unclear
+from deskwire.core.destination import Blocked, Learned, Outcome, Refused, Sent, Step, Unclear
 from deskwire.core.errors import GiveUp, NoAnswer, RetryLater
 from deskwire.pipeline.breaker import failed, succeeded
 from deskwire.pipeline.delivery import State, load
@@ -209,6 +209,8 @@ class Courier:
             seq = self.hub.database.peek(lambda c: work.seq(c, *self._work()))
             if seq != state.seq:
                 raise _StaleError
+            if step.sent.is_shared and (line := self.hub.database.peek(self._shared(step.key))):
+                return Learned(changes={step.key: line})  # another conversation needed it, too
             return await self.destination.perform(step, state.target, self.http)
 
     async def _look(self, state: State) -> Learned:
@@ -374,6 +376,10 @@ class Courier:
             failed_at=None if error is None else self.hub.now(),
             has_progress=state.has_progress,
         )
+
+    def _shared(self, key: str) -> Callable[[Connection], Sent | None]:
+        workspace, name = self.outlet.workspace, self.outlet.name
+        return lambda c: deliveries.ledger(c, workspace, name, deliveries.SHARED).get(key)
 
     def _save(self, connection: Connection, delivery: Delivery) -> None:
         deliveries.save(connection, *self._delivery(), delivery)

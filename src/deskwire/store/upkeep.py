@@ -27,18 +27,11 @@ def keep_slots(connection: Connection, now: int, workspace: str, target: str, co
     )
 
 
-def recall(
-    connection: Connection, now: int, kind: str, targets: Sequence[str], longest_micros: int
-) -> int:
-    """Make due what is due later than it can be: the host's clock went back. How many rows."""
+def recall(connection: Connection, now: int, kind: str, targets: Sequence[str]) -> int:
+    """Make due what waits: the clock that it waits by went back. How many rows."""
     return connection.execute(
         update(W)
-        .where(
-            W.c.kind == kind,
-            W.c.target.in_(targets),
-            W.c.due_at > now + longest_micros,
-            W.c.dead_at.is_(None),
-        )
+        .where(W.c.kind == kind, W.c.target.in_(targets), W.c.due_at > now, W.c.dead_at.is_(None))
         .values(due_at=now)
     ).rowcount
 
