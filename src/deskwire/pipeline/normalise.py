@@ -35,7 +35,7 @@ LONGEST_KEY = 240
 
 #: Conversations that are merged in one go: a page that came meanwhile waits no longer for its
 #: commit than these take.
-BATCH = 5
+BATCH = 2
 
 
 class Change(Struct, frozen=True, kw_only=True):
