@@ -55,18 +55,6 @@ class Stored(Struct, frozen=True, kw_only=True):
     facts: Facts
 
 
-class Summary(Struct, frozen=True, kw_only=True):
-    """A conversation in a list; instants in µs."""
-
-    id: str
-    source: str
-    external_id: str
-    status: str
-    started_at: int
-    ended_at: int | None
-    message_count: int
-
-
 # Built once, as they are run for every change: SQLAlchemy takes longer to build a statement than
 # SQLite to run it.
 _A_WORKSPACE: BindParameter[str] = bindparam("a_workspace")
@@ -265,17 +253,6 @@ def with_agents(
         .where(C.c.workspace == workspace, C.c.account == account, table.c.agent.in_(agents))
         .distinct()
     )
-    return [row.id for row in rows]
-
-
-def ids_of_source(
-    connection: Connection, workspace: str, source: str | None, after: str = "", limit: int = 1000
-) -> list[str]:
-    """Internal ids in their order, a page after another."""
-    wanted = [C.c.workspace == workspace, C.c.id > after]
-    if source is not None:
-        wanted.append(C.c.source == source)
-    rows = connection.execute(select(C.c.id).where(*wanted).order_by(C.c.id).limit(limit))
     return [row.id for row in rows]
 
 
