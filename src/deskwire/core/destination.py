@@ -9,12 +9,14 @@ of this type.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
 from deskwire.core.exchange import Http, Request
 from deskwire.core.model import Conversation
+from deskwire.core.provider import NoOptions
 
 Payload = dict[str, str | None]
 
@@ -41,6 +43,11 @@ class Step(Struct, frozen=True, kw_only=True):
     remote_id: str | None = None  #: of the thing that it changes or adds to
     changes: Payload = {}  #: what to send where that is not the whole line
     uses: str | None = None  #: key of another line that it relies on
+    #: Name of a counter of this destination whose next number the step takes. The pipeline puts
+    #: it into the intent; nobody gets the next one before this step is confirmed, and then with
+    #: the number that it took at last as the line's `remote_id`.
+    counter: str | None = None
+    number: int = 0  #: the counter's, from 1; 0: none
 
 
 class Blocked(Struct, frozen=True, kw_only=True):
@@ -86,19 +93,26 @@ class Target(Struct, frozen=True, kw_only=True):
     conversation_id: str = ""  #: ours
     external_id_prefix: str = ""
     with_notes: bool = False
-    options: dict[str, object] = {}  #: the keys that only this kind knows
+    #: When the conversation ended, as it was known when the trigger "ended" fired; it stays the
+    #: same whatever is learned later. None: it has not fired.
+    closing: datetime | None = None
+    directory: str = ""  #: where files are written; absolute
+    again: bool = False  #: the trigger "ended" fires at every closing, not only at the first
+    options: object = None  #: the keys that only this kind knows, as its `options`
 
 
 class Destination(Struct, frozen=True, kw_only=True):
     """One kind of system that conversations are delivered to."""
 
+    #: "change": at every change. "ended": once, when a conversation is over and quiet.
     trigger: Literal["change", "ended"]
     #: The next thing that the ledger lacks; None: all is there. Pure.
     plan: Callable[[Conversation, Ledger, Target], Step | Blocked | None]
     #: Do it, once.
     perform: Callable[[Step, Target, Http], Awaitable[Outcome]]
     #: Look what is there, for the conversation and an intent whose end is unknown (None: for all
-    #: of it). None where the system cannot be read.
+    #: of it). None where the system cannot be read: then an intent whose end is unknown is
+    #: performed again exactly as it was, or waits for a person (`on_unknown`).
     read_back: (
         Callable[[Conversation, Ledger, Target, Step | None, Http], Awaitable[Learned]] | None
     ) = None
@@ -111,5 +125,10 @@ class Destination(Struct, frozen=True, kw_only=True):
     sentinel_key: str | None = None
     #: A harmless call that shows whether the system can be reached and lets us in: any 2xx or 404.
     probe: Request | None = None
-    #: Names of the configuration keys that only this kind has.
-    options: frozenset[str] = frozenset()
+    #: The configuration key that says where the system is.
+    address: Literal["base_url", "url", "directory"] = "base_url"
+    #: Seconds between attempts where a standard has it; after the last the work is given up.
+    schedule: tuple[float, ...] = ()
+    #: The configuration keys that only this kind has, with their types and defaults. A ValueError
+    #: of its `__post_init__` is a fault of the configuration.
+    options: type[Struct] = NoOptions

@@ -21,6 +21,7 @@ class Request(Struct, frozen=True, kw_only=True):
     params: dict[str, str] = {}
     headers: dict[str, str] = {}
     json: object = None  #: sent as JSON when not None
+    body: bytes | None = None  #: sent as it is, as JSON, where the bytes are signed
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -77,6 +77,7 @@ class ConversationFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: str  #: JSON pointer into the record's body
     external_id: str
     as_of: datetime
+    number: int | None = None  #: the small number by which people know it; None: it has none
     head: Head = Head()
     participants: dict[str, ParticipantFacts] = {}
     messages: dict[str, MessageFacts] = {}
@@ -86,12 +87,13 @@ class ConversationFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     erased: bool = False
 
 
-class PersonFacts(Struct, frozen=True, kw_only=True):
+class PersonFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one place of a record says of an agent, whatever conversation they are in."""
 
     at: str
     external_id: str
     as_of: datetime
+    number: int | None = None  #: the small number by which people know them; None: the next free
     said: ParticipantFacts
 
 

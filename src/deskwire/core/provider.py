@@ -15,7 +15,7 @@ from msgspec import Struct
 from deskwire.core.exchange import Answer, Request
 from deskwire.core.facts import Said
 
-RecordKind = Literal["page", "detail", "person", "webhook", "file"]
+RecordKind = Literal["page", "detail", "person", "webhook", "file", "call"]
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -44,7 +44,11 @@ class Account(Struct, frozen=True, kw_only=True):
     poll_every_seconds: float
     user: str | None = None
     token: str | None = None
-    options: dict[str, object] = {}  #: the keys that only this provider knows
+    options: object = None  #: the keys that only this provider knows, as its `options`
+
+
+class NoOptions(Struct, frozen=True):
+    """No keys of its own."""
 
 
 class Slice(Struct, frozen=True, kw_only=True):
@@ -94,5 +98,14 @@ class Provider(Struct, frozen=True, kw_only=True):
     authorise: Callable[[Account], dict[str, str]] | None = None
     #: A harmless call that shows whether the desk can be reached and lets us in: any 2xx or 404.
     probe: Request | None = None
-    #: Names of the configuration keys that only this provider has.
-    options: frozenset[str] = frozenset()
+    #: Names of the JSON keys whose texts people wrote: card numbers in them are masked before a
+    #: record is kept.
+    text_fields: frozenset[str] = frozenset()
+    #: How a JSON file that is imported becomes records: one of each value of a list (or of the
+    #: list below one of `listed_under`, or of each line), or one of the whole file. None: it
+    #: cannot be imported.
+    files: Literal["values", "whole"] | None = None
+    #: Keys of an object that hold the list of values, as in a page of the desk's own API.
+    listed_under: frozenset[str] = frozenset()
+    #: The configuration keys that only this provider has, with their types and defaults.
+    options: type[Struct] = NoOptions

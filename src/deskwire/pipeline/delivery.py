@@ -57,6 +57,8 @@ def load(connection: Connection, hub: Hub, outlet: Outlet, conversation_id: str)
             conversation_id=conversation_id,
             external_id_prefix=outlet.external_id_prefix.get(stored.source, ""),
             with_notes=outlet.with_notes,
+            directory=outlet.directory,
+            again=outlet.again,
             options=outlet.options,
         ),
         delivery=deliveries.load(connection, workspace, name, conversation_id),

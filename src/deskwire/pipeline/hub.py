@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -45,6 +45,16 @@ class Timing(Struct, frozen=True, kw_only=True):
     stop: float = 8.0  #: what is under way gets this long to end when the process is told to stop
 
 
+class Way(Struct, frozen=True, kw_only=True):
+    """From a source to one of its destinations."""
+
+    destination: str
+    trigger: Literal["change", "ended"] = "change"
+    quiet_seconds: float = 30.0  #: from the last change of an ended conversation to "ended"
+    deliver_from: int = 0  #: µs; what ended before it does not fire "ended"
+    again: bool = False  #: "ended" fires at every closing
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """A configured account of a provider."""
 
@@ -54,7 +64,7 @@ class Source(Struct, frozen=True, kw_only=True):
     account: str  #: half of a conversation's identity
     access: Account
     base_url: str
-    destinations: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
     is_paused: bool = False
     timeout_seconds: float = 2.0  #: of one call; longer after each time-out
     workspace: str = "main"
@@ -75,7 +85,12 @@ class Outlet(Struct, frozen=True, kw_only=True):
     external_id_prefix: dict[str, str] = {}  #: by source
     timeout_seconds: float = 2.0  #: of one call; longer after each time-out
     settle_seconds: float = 6.0  #: from "may have been done" to looking whether it was
-    options: dict[str, object] = {}
+    headers: dict[str, str] = {}
+    only: dict[str, frozenset[str]] = {}  #: by "channel" or "tag": one of these, or nothing leaves
+    on_unknown: Literal["retry", "park"] = "retry"  #: where the system cannot be read back
+    again: bool = False
+    directory: str = ""
+    options: object = None
     workspace: str = "main"
 
 

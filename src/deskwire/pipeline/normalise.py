@@ -214,8 +214,8 @@ def mark_conversations_of(connection: Connection, now: int, source: Source, agen
 
 def mark_deliveries(connection: Connection, now: int, source: Source, conversation_id: str) -> None:
     """A conversation changed: one row per destination is due."""
-    for name in source.destinations:
-        work.mark(connection, now, source.workspace, "deliver", name, conversation_id)
+    for way in source.ways:
+        work.mark(connection, now, source.workspace, "deliver", way.destination, conversation_id)
 
 
 def _merge_in(
