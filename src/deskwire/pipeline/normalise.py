@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
+import msgspec
 from msgspec import Struct
 
 from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
@@ -20,7 +21,7 @@ from deskwire.core.facts import (
     SetAside,
 )
 from deskwire.core.instants import to_micros
-from deskwire.core.merge import lift, lift_person, merge, merge_items
+from deskwire.core.merge import lift, lift_person, merge, merge_all, merge_items
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
@@ -43,7 +44,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
     conversation: str
     external_id: str
-    is_new: bool
+    is_new: bool = False
+    is_changed: bool = False  #: it reads otherwise now
     messages: int
 
 
@@ -119,15 +121,19 @@ class Told(Struct, frozen=True, kw_only=True):
 def gather(record: Record, said: list[Said]) -> list[Told]:
     """What a record says, by conversation."""
     received_at = to_micros(record.received_at)
-    told: dict[str, Told] = {}
+    told: dict[str, list[tuple[Facts, str]]] = {}
     for position, one in enumerate(said):
-        if not isinstance(one, ConversationFacts):
-            continue
-        facts, places = lift(one, received_at, record.id, position), [one.at]
-        if (before := told.get(one.external_id)) is not None:
-            facts, places = merge(before.facts, facts), [*before.places, one.at]
-        told[one.external_id] = Told(external_id=one.external_id, facts=facts, places=places)
-    return list(told.values())
+        if isinstance(one, ConversationFacts):
+            facts = lift(one, received_at, record.id, position)
+            told.setdefault(one.external_id, []).append((facts, one.at))
+    return [
+        Told(
+            external_id=external_id,
+            facts=merge_all([facts for facts, _ in these]),
+            places=[at for _, at in these],
+        )
+        for external_id, these in told.items()
+    ]
 
 
 def _note(
@@ -244,12 +250,14 @@ def _merge_in(
         assert before is not None
         after = merge(before.facts, facts)
         added = len(after.messages) - len(before.facts.messages)
-        change = Change(conversation=found, external_id=external_id, is_new=False, messages=added)
+        change = Change(conversation=found, external_id=external_id, messages=added)
         if after == before.facts:
             return change
-        if conversations.save(connection, workspace, before, after, view(after, origin, {})):
+        seen = view(after, origin, {})
+        if conversations.save(connection, workspace, before, after, seen):
             mark_deliveries(connection, now, source, found)
-            return change
+            is_changed = seen != view(before.facts, origin, {})
+            return msgspec.structs.replace(change, is_changed=is_changed)
 
 
 def tell(source: Source, record: Record, said: list[Said], changes: list[Change]) -> None:
