@@ -341,4 +341,5 @@ provider = Provider(
     people=people,
     authorise=authorise,
     probe=Request(method="GET", path="/advisors/0"),
+    text_fields=frozenset({"message"}),
 )
