@@ -110,9 +110,9 @@ def details_of(faults: Iterable[Mapping[str, Any]], prefix: tuple[str, ...] = ()
     """Pydantic's errors in our words; `prefix` is put before their places."""
     return [
         Detail(
-            field=storable(_field((*prefix, *fault["loc"]))),
+            field=_field((*prefix, *fault["loc"])),
             issue=_issue(fault["type"]),
-            message=storable(fault["msg"]),
+            message=fault["msg"],
         )
         for fault in faults
     ]
