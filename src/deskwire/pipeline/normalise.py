@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 
+import msgspec
 from msgspec import Struct
 
 from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
@@ -24,7 +25,8 @@ from deskwire.core.merge import lift, lift_person, merge, merge_items
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
-from deskwire.store import agents, conversations, records, work
+from deskwire.pipeline.marking import News, ended_at, mark_deliveries
+from deskwire.store import agents, conversations, numbers, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
@@ -58,7 +60,7 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
     changes: list[Change] = []
     told = iter(gather(record, said))
     while batch := list(islice(told, BATCH)):
-        changes += await hub.write(partial(_take_in, now, source, record, batch))
+        changes += await hub.write(partial(_take_in, now, source, record, batch, News()))
         hub.wake.set()
     await hub.write(lambda c: work.finish(c, now, claim))
     tell(source, record, said, changes)
@@ -101,11 +103,19 @@ def _keys(one: Said) -> Iterator[str]:
 
 
 def apply(
-    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+    connection: Connection,
+    now: int,
+    source: Source,
+    record: Record,
+    said: list[Said],
+    news: News | None = None,
 ) -> list[Change]:
-    """Merge what a record says; mark what follows from it as due. Twice is once."""
+    """Merge what a record says; mark what follows from it as due. Twice is once.
+
+    Of `news` only the reach, and whether a person ended it, need to be told.
+    """
     _note(connection, now, source, record, said)
-    return _take_in(now, source, record, gather(record, said), connection)
+    return _take_in(now, source, record, gather(record, said), news or News(), connection)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -114,6 +124,7 @@ class Told(Struct, frozen=True, kw_only=True):
     external_id: str
     facts: Facts
     places: list[str]
+    number: int | None = None
 
 
 def gather(record: Record, said: list[Said]) -> list[Told]:
@@ -126,7 +137,9 @@ def gather(record: Record, said: list[Said]) -> list[Told]:
         facts, places = lift(one, received_at, record.id, position), [one.at]
         if (before := told.get(one.external_id)) is not None:
             facts, places = merge(before.facts, facts), [*before.places, one.at]
-        told[one.external_id] = Told(external_id=one.external_id, facts=facts, places=places)
+        told[one.external_id] = Told(
+            external_id=one.external_id, facts=facts, places=places, number=one.number
+        )
     return list(told.values())
 
 
@@ -142,11 +155,18 @@ def _note(
 
 
 def _take_in(
-    now: int, source: Source, record: Record, told: list[Told], connection: Connection
+    now: int,
+    source: Source,
+    record: Record,
+    told: list[Told],
+    news: News,
+    connection: Connection,
 ) -> list[Change]:
     changes = []
     for one in told:
-        change = _merge_in(connection, now, source, one.external_id, one.facts)
+        change = _merge_in(connection, now, source, one, news)
+        for agent in one.facts.agents():
+            numbers.meet(connection, source.workspace, source.account, agent)
         records.link(connection, source.workspace, record.id, change.conversation, one.places)
         changes.append(change)
         lacks_detail = change.is_new and record.kind != "detail"
@@ -190,7 +210,7 @@ def _meet(
     after = item if before is None else merge_items(before, item)
     if after == before:
         return
-    keep_person(connection, now, source, said.external_id, after)
+    keep_person(connection, now, source, said.external_id, after, said.number)
 
 
 def keep_person(
@@ -199,9 +219,10 @@ def keep_person(
     source: Source,
     external_id: str,
     item: Item[ParticipantFacts],
+    number: int | None = None,
 ) -> None:
     """Replace what is known of a person; their conversations may read otherwise now."""
-    agents.save(connection, source.workspace, source.account, external_id, item)
+    agents.save(connection, source.workspace, source.account, external_id, item, number)
     mark_conversations_of(connection, now, source, external_id)
 
 
@@ -209,30 +230,23 @@ def mark_conversations_of(connection: Connection, now: int, source: Source, agen
     """Have the conversations of an agent, of whom something new is known, looked at again."""
     found = conversations.with_agents(connection, source.workspace, source.account, [agent])
     for conversation_id in found:
-        mark_deliveries(connection, now, source, conversation_id)
+        mark_deliveries(connection, now, source, conversation_id, News(reach="replay"))
 
 
-def mark_deliveries(connection: Connection, now: int, source: Source, conversation_id: str) -> None:
-    """A conversation changed: one row per destination is due."""
-    for way in source.ways:
-        work.mark(connection, now, source.workspace, "deliver", way.destination, conversation_id)
-
-
-def _merge_in(
-    connection: Connection, now: int, source: Source, external_id: str, facts: Facts
-) -> Change:
+def _merge_in(connection: Connection, now: int, source: Source, told: Told, news: News) -> Change:
     """Compare and set until nobody else was faster."""
-    workspace = source.workspace
+    workspace, external_id, facts = source.workspace, told.external_id, told.facts
     origin = Origin(provider=source.provider_name, account=source.account, external_id=external_id)
     while True:
         found = conversations.find_id(connection, workspace, source.account, external_id)
         if found is None:
             seen = view(facts, origin, {})
             made = conversations.create(
-                connection, workspace, now, source.name, origin, facts, seen
+                connection, workspace, now, source.name, origin, facts, seen, told.number
             )
             if made is not None:
-                mark_deliveries(connection, now, source, made)
+                news = msgspec.structs.replace(news, ended_at=ended_at(facts))
+                mark_deliveries(connection, now, source, made, news)
                 return Change(
                     conversation=made,
                     external_id=external_id,
@@ -245,10 +259,12 @@ def _merge_in(
         after = merge(before.facts, facts)
         added = len(after.messages) - len(before.facts.messages)
         change = Change(conversation=found, external_id=external_id, is_new=False, messages=added)
-        if after == before.facts:
+        was_ended = ended_at(before.facts) is not None
+        news = msgspec.structs.replace(news, ended_at=ended_at(after), was_ended=was_ended)
+        if after == before.facts and news.reach != "deliver":
             return change
         if conversations.save(connection, workspace, before, after, view(after, origin, {})):
-            mark_deliveries(connection, now, source, found)
+            mark_deliveries(connection, now, source, found, news)
             return change
 
 
