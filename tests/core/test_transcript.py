@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import locale
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -258,10 +259,8 @@ def test_the_prefix_is_part_of_the_external_id() -> None:
 def test_what_is_wrong_with_a_key_is_told_with_what_to_do(
     keys: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=".") as raised:
+    with pytest.raises(ValueError, match=re.escape(message)):
         TranscriptOptions(**keys)
-
-    assert message in str(raised.value)
 
 
 CONTENT = {"closing": "2020-09-29T09:05:20.540957Z", "content": JOHN_IN_UTC}
