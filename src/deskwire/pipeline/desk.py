@@ -108,6 +108,11 @@ class Desk:
         exact = [one for one in mine if one.id == text]
         return next(iter(self._agents(exact or mine)), None)
 
+    def numbered(self, external_id: str) -> Numbered | None:
+        """Our id and number of whoever has or wrote something; None: nobody knows them."""
+        account = self.source.account
+        return numbers.get(self.connection, self.workspace, account, external_id)
+
     def _agents(self, known: list[Numbered]) -> list[Agent]:
         ids = [one.external_id for one in known]
         people = agents.load(self.connection, self.workspace, self.source.account, ids)

@@ -114,6 +114,17 @@ def find(connection: Connection, workspace: str, text: str) -> list[Numbered]:
     return _load(connection, N.c.workspace == workspace, N.c.number == number)
 
 
+def get(connection: Connection, workspace: str, account: str, external_id: str) -> Numbered | None:
+    """An agent as an account knows them; None: it never named them."""
+    found = _load(
+        connection,
+        N.c.workspace == workspace,
+        N.c.account == account,
+        N.c.external_id == external_id,
+    )
+    return next(iter(found), None)
+
+
 def of_account(connection: Connection, workspace: str, account: str) -> list[Numbered]:
     """Every agent of an account, by number."""
     return _load(connection, N.c.workspace == workspace, N.c.account == account)
