@@ -23,7 +23,7 @@ from deskwire.core.provider import Record, RecordKind
 
 FOLDERS = Path(providers.__file__).parent
 RECEIVED_AT = datetime(2026, 11, 1, 12, 0, 10, tzinfo=UTC)
-KINDS: tuple[RecordKind, ...] = ("page", "detail", "person", "webhook", "file")
+KINDS: tuple[RecordKind, ...] = ("page", "detail", "person", "webhook", "file", "call")
 FIXTURES = [
     pytest.param(name, path, id=f"{name}/{path.stem}")
     for name in providers.names()

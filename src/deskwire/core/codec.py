@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from deskwire.core.errors import Unreadable
+from deskwire.core.text import storable_json
+
 T = TypeVar("T")
 
 _LOCK = threading.Lock()
@@ -22,6 +25,22 @@ def decode(body: bytes | str | msgspec.Raw, kind: type[T]) -> T:
     """JSON as a value of a type; msgspec.DecodeError or UnicodeDecodeError when it is none."""
     value: T = _decoder(kind).decode(body)
     return value
+
+
+def decode_body(body: bytes, kind: type[T]) -> T:
+    """A body that was received, as a value of a type; Unreadable when it is none.
+
+    A lone surrogate costs no more than its character: strict readers refuse the whole for one.
+    """
+    try:
+        try:
+            return decode(body, kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return decode(storable_json(body), kind)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not {kind.__name__}: {error}") from error
 
 
 def convert(value: object, kind: type[T], *, from_attributes: bool = False) -> T:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskwire.core.codec import decode
+from deskwire.core.codec import decode, decode_body
 from deskwire.core.errors import Unreadable
 from deskwire.core.exchange import Request, authorization, encode
 from deskwire.core.facts import (
@@ -29,7 +29,7 @@ from deskwire.core.facts import (
 )
 from deskwire.core.instants import rfc3339
 from deskwire.core.provider import Account, Lookup, Next, Poll, Provider, Record
-from deskwire.core.text import storable, storable_json
+from deskwire.core.text import storable
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def poll(cursor: str | None, now: datetime, account: Account) -> Poll:
         # The rest of the window is not to be had any more: the window is asked for anew.
         anew = Window(start_at=window.start_at, end_at=window.start_at)
         return Next(cursor=encode(anew), has_more=False, is_empty=True)
-    page = _decode(answer.body, Page)
+    page = decode_body(answer.body, Page)
     try:
         next_page, is_broken = _next_page(page), False
     except (ValueError, RecursionError):  # the window ends here; `normalise` says why
@@ -167,14 +167,14 @@ def normalise(record: Record) -> Iterator[Said]:
     """What a page, a conversation or an advisor says."""
     match record.kind:
         case "page":
-            page = _decode(record.body, Page)
+            page = decode_body(record.body, Page)
             for position, raw in enumerate(page.events):
                 yield _event(raw, f"/events/{position}", record)
             yield from _broken_end(page)
         case "detail":
-            yield from _detail(_decode(record.body, Detail), record)
+            yield from _detail(decode_body(record.body, Detail), record)
         case "person":
-            yield from _person(_decode(record.body, Advisor), record)
+            yield from _person(decode_body(record.body, Advisor), record)
         case _:
             raise Unreadable(f"BigChat has no {record.kind} records")
 
@@ -184,18 +184,6 @@ def _broken_end(page: Page) -> Iterator[SetAside]:
         _next_page(page)
     except (ValueError, RecursionError) as error:
         yield SetAside(at="/nextPageUrl", reason=f"the window was left here: {error}")
-
-
-def _decode(body: bytes, kind: type[T]) -> T:
-    try:
-        try:
-            return decode(body, kind)
-        except msgspec.ValidationError:
-            raise
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return decode(storable_json(body), kind)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not {kind.__name__}: {error}") from error
 
 
 def _event(raw: msgspec.Raw, at: str, record: Record) -> ConversationFacts | SetAside:

@@ -1,0 +1,1 @@
+"""Intercom, as its conversations are handed in."""
