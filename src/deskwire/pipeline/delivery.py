@@ -54,7 +54,7 @@ def load(connection: Connection, hub: Hub, outlet: Outlet, conversation_id: str)
     if stored is None:
         return None
     named = stored.facts.agents()
-    people = agents.load(connection, workspace, stored.origin.account, named)
+    people = agents.load(connection, workspace, stored.origin.account, stored.facts.people())
     keys = [f"{DETAIL}{stored.origin.external_id}"]
     keys += [f"{PERSON}{agent}" for agent in named if agent not in people]
     fetches = work.open_keys(connection, workspace, "fetch", stored.source, keys)

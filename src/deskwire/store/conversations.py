@@ -187,6 +187,17 @@ def find_number(connection: Connection, workspace: str, number: int) -> str | No
     ).scalar()
 
 
+def newest(connection: Connection, workspace: str, account: str, limit: int) -> list[str]:
+    """Internal ids of an account's conversations, the last that started first."""
+    rows = connection.execute(
+        select(C.c.id)
+        .where(C.c.workspace == workspace, C.c.account == account)
+        .order_by(C.c.started_at.desc(), C.c.created_at.desc(), C.c.id.desc())
+        .limit(limit)
+    )
+    return [row.id for row in rows]
+
+
 def next_number(connection: Connection, workspace: str) -> int:
     """One more than the greatest number."""
     greatest = select(func.max(C.c.number)).where(C.c.workspace == workspace)

@@ -111,10 +111,28 @@ def find(connection: Connection, workspace: str, text: str) -> list[Numbered]:
     else:
         by_id = select(N.c.number).where(N.c.workspace == workspace, N.c.id == text)
         number = connection.execute(by_id).scalar()
+    return _load(connection, N.c.workspace == workspace, N.c.number == number)
+
+
+def get(connection: Connection, workspace: str, account: str, external_id: str) -> Numbered | None:
+    """An agent as an account knows them; None: it never named them."""
+    found = _load(
+        connection,
+        N.c.workspace == workspace,
+        N.c.account == account,
+        N.c.external_id == external_id,
+    )
+    return next(iter(found), None)
+
+
+def of_account(connection: Connection, workspace: str, account: str) -> list[Numbered]:
+    """Every agent of an account, by number."""
+    return _load(connection, N.c.workspace == workspace, N.c.account == account)
+
+
+def _load(connection: Connection, *wanted: ColumnElement[bool]) -> list[Numbered]:
     rows = connection.execute(
-        select(N)
-        .where(N.c.workspace == workspace, N.c.number == number)
-        .order_by(N.c.account, N.c.external_id)
+        select(N).where(*wanted).order_by(N.c.number, N.c.account, N.c.external_id)
     )
     return [
         Numbered(account=row.account, external_id=row.external_id, id=row.id, number=row.number)

@@ -217,11 +217,7 @@ def _assignments(chat: Chat, agent: str | UnsetType | None, key: str) -> dict[st
             from_at=parse_instant(chat.assigned_at),
         )
         return {key: handed}
-    since = _instant(chat.handle_start)
-    if agent is None:
-        return {}
-    initial = AssignmentFacts(agent=agent, initial=True, from_at=since or UNSET)
-    return {"initial": initial}
+    return {} if agent is None else {"initial": AssignmentFacts(agent=agent, initial=True)}
 
 
 def _attributes(chat: Chat, created: datetime | UnsetType | None) -> dict[str, Entry]:
