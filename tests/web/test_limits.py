@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 
 from tests.web.serving import Served, error, served
@@ -105,7 +106,7 @@ def test_a_body_one_byte_beyond_the_limit_is_told_so(tmp_path: Path) -> None:
 
             url = f"http://127.0.0.1:{client.port}{PATH}"
             for size, status in ((1 << 20, 400), ((1 << 20) + 1, 413)):
-                for sent in (b" " * size, body(size)):
+                for sent in (BytesIO(b" " * size), body(size)):
                     async with client.session.post(url, data=sent) as answer:
                         assert answer.status == status
                         if status == 413:
