@@ -48,7 +48,7 @@ async def calling(hub: Hub) -> AsyncIterator[None]:
             seconds = source.timeout_seconds
             hub.http[source.name] = Caller(session, source.base_url, headers, seconds)
         for outlet in hub.outlets.values():
-            headers = authorization(outlet.user, outlet.token)
+            headers = {**outlet.headers, **authorization(outlet.user, outlet.token)}
             seconds = outlet.timeout_seconds
             caller = Caller(session, outlet.base_url, headers, seconds)
             hub.http[outlet.name], hub.patience[outlet.name] = caller, caller.patience

@@ -62,7 +62,7 @@ async def show_demo(directory: Path, port: int, seconds: float) -> None:
         console.print(f"look closer: deskwire status --config {config}", soft_wrap=True)
         try:
             screen = asyncio.create_task(_show(hub, ourapi, seconds))
-            await work(hub, {"web", "worker"}, "127.0.0.1", port)
+            await work(hub, {"web", "worker"}, settings.ServerSettings(port=port))
             await screen
         finally:
             hub.database.close()

@@ -48,8 +48,9 @@ def run(
         raise Misconfigured(f"--roles {roles}: there are {', '.join(sorted(ROLES))}")
     configure_logs(logging.INFO)
     server = settings.load(config).server
+    told = {"host": host or server.host, "port": server.port if port is None else port}
     with open_hub(config) as hub:
-        uvloop.run(work(hub, wanted, host or server.host, server.port if port is None else port))
+        uvloop.run(work(hub, wanted, server.model_copy(update=told)))
 
 
 class Server(uvicorn.Server):
@@ -61,7 +62,7 @@ class Server(uvicorn.Server):
         yield
 
 
-async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
+async def work(hub: Hub, roles: set[str], server: settings.ServerSettings) -> None:
     """Run the roles until a signal, or until one of them fails."""
 
     def stop() -> None:
@@ -72,7 +73,8 @@ async def work(hub: Hub, roles: set[str], host: str, port: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     tasks = []
     if "web" in roles:
-        tasks.append(asyncio.create_task(serve_web(hub, listen(host, port))))
+        listening = listen(server.host, server.port)
+        tasks.append(asyncio.create_task(serve_web(hub, listening, server.max_body_mib)))
     if "worker" in roles:
         tasks.append(asyncio.create_task(Worker(hub).run()))
     log.info("started", roles=sorted(roles), sources=[*hub.sources], destinations=[*hub.outlets])
@@ -96,10 +98,13 @@ def listen(host: str, port: int) -> socket.socket:
         raise Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-async def serve_web(hub: Hub, listening: socket.socket) -> None:
+async def serve_web(hub: Hub, listening: socket.socket, max_body_mib: int = 8) -> None:
     """Answer HTTP until the hub stops."""
     config = uvicorn.Config(
-        create_app(hub), log_config=None, access_log=False, timeout_graceful_shutdown=3
+        create_app(hub, max_body_mib),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -17,7 +17,9 @@ class Request(Struct, frozen=True, kw_only=True):
     """One call on a system's base URL."""
 
     method: str
-    path: str  #: below the base URL; percent-encoded, with the query when it is not in `params`
+    #: Below the base URL; percent-encoded, with the query when it is not in `params`. Empty: the
+    #: configured URL exactly.
+    path: str
     params: dict[str, str] = {}
     headers: dict[str, str] = {}
     json: object = None  #: sent as JSON when not None

@@ -138,3 +138,8 @@ class Facts(Struct, frozen=True, kw_only=True):
         told = [one.value for one in self.assignments.values()]
         named = {one.agent for one in told} | {one.previous_agent for one in told}
         return sorted(one for one in named if isinstance(one, str))
+
+    def people(self) -> list[str]:
+        """External ids of all agents in it: who had it, and who only wrote."""
+        wrote = {key for key, one in self.participants.items() if one.value.role == "agent"}
+        return sorted(wrote.union(self.agents()))

@@ -35,7 +35,9 @@ def view(
     started_at = _said(head.started_at, None) or _earliest(facts)
     ended_at = _said(head.ended_at, None)
     persons = _persons(facts, people)
-    assignments = _assignments(facts, persons, started_at, ended_at)
+    # Who had it first had it since it was handled at all, where that is told.
+    handled_at = _said(head.handle_started_at, None) or started_at
+    assignments = _assignments(facts, persons, handled_at, ended_at)
     handled = [one.from_at for one in assignments if one.agent is not None]
     customer = _said(head.customer, None)
     return Conversation(
@@ -109,17 +111,17 @@ def _persons(facts: Facts, people: Mapping[str, Item[ParticipantFacts]]) -> dict
 def _assignments(
     facts: Facts,
     persons: Mapping[str, Participant],
-    started_at: datetime,
+    handled_at: datetime,
     ended_at: datetime | None,
 ) -> tuple[Assignment, ...]:
     ordered = [
-        (_said(item.value.from_at, started_at), item.value)
-        for item in _in_order(facts.assignments, started_at)
+        (_said(item.value.from_at, handled_at), item.value)
+        for item in _in_order(facts.assignments, handled_at)
     ]
     if ordered and not ordered[0][1].initial and isinstance(ordered[0][1].previous_agent, str):
         # Nobody stated who had it first, but the first hand-over says from whom it came.
         first = AssignmentFacts(agent=ordered[0][1].previous_agent, initial=True)
-        ordered.insert(0, (started_at, first))
+        ordered.insert(0, (handled_at, first))
     result = []
     for (from_at, value), following in zip_longest(ordered, ordered[1:]):
         next_from_at = following[0] if following is not None else None
@@ -136,7 +138,7 @@ def _assignments(
 
 
 def _in_order(
-    assignments: Mapping[str, Item[AssignmentFacts]], started_at: datetime
+    assignments: Mapping[str, Item[AssignmentFacts]], handled_at: datetime
 ) -> list[Item[AssignmentFacts]]:
     """The initial one, then by instant and record; within one record's second, the chain's order.
 
@@ -146,7 +148,7 @@ def _in_order(
 
     def moment(item: Item[AssignmentFacts]) -> tuple[bool, datetime, int, str]:
         is_transfer = not item.value.initial
-        from_at = _said(item.value.from_at, started_at)
+        from_at = _said(item.value.from_at, handled_at)
         return is_transfer, from_at, item.stamp.received_at, item.stamp.record
 
     ordered: list[Item[AssignmentFacts]] = []

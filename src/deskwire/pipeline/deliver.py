@@ -16,22 +16,21 @@ from typing import TypeVar
 
 import msgspec
 
-from deskwire.core.destination import Blocked, Learned, Outcome, Refused, Sent, Step, Unclear
+from deskwire.core.destination import Blocked, Learned, Outcome, Refused, Step, Unclear
 from deskwire.core.errors import GiveUp, NoAnswer, RetryLater
-from deskwire.pipeline.breaker import failed, succeeded
-from deskwire.pipeline.delivery import State, load
+from deskwire.pipeline.breaker import succeeded
+from deskwire.pipeline.delivery import State, load, plan
+from deskwire.pipeline.docket import Docket, ParkedError
 from deskwire.pipeline.gate import Gate, NotNowError
 from deskwire.pipeline.hub import MICROS, Hub, Outlet, log
 from deskwire.pipeline.outcome import detail, found, lost, refusal, seen, shows, tell, word
-from deskwire.store import deliveries, upkeep, work
+from deskwire.store import deliveries, work
 from deskwire.store.db import Connection
-from deskwire.store.deliveries import Attempt, Delivery
+from deskwire.store.deliveries import Attempt
 from deskwire.store.work import Claim
 
 T = TypeVar("T")
 
-CONFIRMED_LATELY = 60.0  # seconds since the destination took something
-MOST_BESIDE = 20  # attempts, while the destination takes others
 MOST_LOSSES = 3  # in one go; then it is left alone for a while
 VERIFY_ALL = "all"  #: key of the reconcile work that has every delivery read back
 
@@ -50,6 +49,7 @@ class Courier:
 
     def __init__(self, hub: Hub, outlet: Outlet, claim: Claim, gate: Gate) -> None:
         self.hub, self.outlet, self.claim, self.gate = hub, outlet, claim, gate
+        self.docket = Docket(hub, outlet, claim)
         self.destination = outlet.destination
         self.http = hub.http[outlet.name]
         self._call_began = 0.0  # monotonic seconds; the wait for a turn is not the call's
@@ -63,27 +63,15 @@ class Courier:
             return
         waits = state.waits_until is not None and self.hub.now() < state.waits_until
         if waits and state.delivery.intent is None:
-            await self._write(lambda c: self._wait(c, state))
+            await self._write(lambda c: self.docket.wait(c, state))
             return
         try:
             if await self._send_all(state):
                 await self._finish(state)
         except NotNowError as error:
-            await self._write(partial(self._withdraw, state, error.due_at))
-
-    def _wait(self, connection: Connection, state: State) -> None:
-        """Until an open fetch told more, or its time is over."""
-        work.release(connection, self.claim, state.waits_until)
-        if work.seq(connection, *self._work()) != state.seq:
-            # It was marked since: it is looked at again at once, and waits anew if it must.
-            upkeep.hasten(connection, self.hub.now(), *self._work())
-
-    def _withdraw(self, state: State, due_at: int, connection: Connection) -> None:
-        """Nothing was sent of what was intended: it is given back as it was."""
-        work.fence(connection, self.claim)
-        if not state.must_look():
-            self._save(connection, Delivery())
-        self._release(connection, state, due_at)
+            await self._write(partial(self.docket.withdraw, state, error.due_at))
+        except ParkedError:
+            await self._write(partial(self.docket.park, state))
 
     async def _send_all(self, state: State) -> bool:
         """Step by step; False when something failed, or may still come."""
@@ -96,7 +84,7 @@ class Courier:
                 step = await self._write(partial(self._fenced_intend, state, None))
                 continue
             if isinstance(outcome, RetryLater | Unclear | GiveUp):
-                await self._fail(state, step, outcome, attempt)
+                await self._fail(state, outcome, attempt)
                 return False
             if is_early and not shows(outcome, step):
                 await self._let_settle(state, attempt)
@@ -105,22 +93,24 @@ class Courier:
             if state.losses > MOST_LOSSES:
                 error = RetryLater("it loses again and again what it confirmed")
                 attempt = msgspec.structs.replace(attempt, outcome="not done", detail=str(error))
-                await self._fail(state, None, error, attempt)
+                await self._fail(state, error, attempt)
                 return False
         return True
 
     async def _begin(self, state: State) -> Step | None:
         """Commit the first intent; None when there is nothing to send, or to look at first."""
         delivery, now = state.delivery, self.hub.now()
+        if delivery.intent is not None and not state.can_look:
+            return self.docket.begun(state, delivery.intent)
         # A call that was begun may take its patience, and then the time to settle.
         longest = now + delivery.patience + int(self.outlet.settle_seconds * MICROS)
         if delivery.intent is not None and (delivery.settle_until or longest + 1) > longest:
             # Found after a crash: its call may have been the last thing the process did. (Or the
             # clock went back.)
             state.delivery = msgspec.structs.replace(delivery, settle_until=longest)
-            await self._write(lambda c: self._fenced_save(c, state.delivery))
+            await self._write(lambda c: self.docket.fenced_save(c, state.delivery))
         if state.must_look():
-            return delivery.intent
+            return state.delivery.intent
         planned = self._plan(state)
         return planned and await self._write(partial(self._fenced_intend, state, planned))
 
@@ -138,13 +128,13 @@ class Courier:
         attempt = msgspec.structs.replace(attempt, outcome="not there yet")
 
         def record(connection: Connection) -> None:
-            deliveries.log_attempt(connection, *self._delivery(), attempt)
+            deliveries.log_attempt(connection, *self.docket.delivery(), attempt)
             work.release(connection, self.claim, state.delivery.settle_until)
 
         await self._write(record)
 
     def _plan(self, state: State) -> Step | None:
-        planned = self.destination.plan(state.view, state.ledger, state.target)
+        planned = plan(self.outlet, state)
         state.blocked = planned if isinstance(planned, Blocked) else None
         return planned if isinstance(planned, Step) else None
 
@@ -161,16 +151,17 @@ class Courier:
             newest = load(connection, self.hub, self.outlet, self.claim.key)
             assert newest is not None
             state.view, state.ledger, state.seq = newest.view, newest.ledger, newest.seq
-            verify = newest.delivery.verify
-            state.delivery = Delivery(verify=verify)
+            state.target, verify = newest.target, newest.delivery.verify
+            state.delivery = newest.delivery
             goes_on = not self.hub.stopping.is_set() and not verify
             step = self._plan(state) if goes_on else None
         patience = self.hub.patience.get(self.outlet.name)
         seconds = self.outlet.timeout_seconds if patience is None else patience.seconds
-        state.delivery = Delivery(
-            intent=step, patience=int(seconds * MICROS), verify=state.delivery.verify
+        state.repeats = False
+        state.delivery = msgspec.structs.replace(
+            state.delivery, intent=step, settle_until=None, patience=int(seconds * MICROS)
         )
-        self._save(connection, state.delivery)
+        self.docket.save(connection, state.delivery)
         return step
 
     async def _attempt(
@@ -206,11 +197,14 @@ class Courier:
         assert step is not None
         async with self._turn():
             # What came while it waited for its turn may have to be sent before it.
-            seq = self.hub.database.peek(lambda c: work.seq(c, *self._work()))
-            if seq != state.seq:
+            seq = self.hub.database.peek(lambda c: work.seq(c, *self.docket.work()))
+            if seq != state.seq and not state.repeats:
                 raise _StaleError
-            if step.sent.is_shared and (line := self.hub.database.peek(self._shared(step.key))):
+            line = self.hub.database.peek(self.docket.shared(step))
+            if line is not None:
                 return Learned(changes={step.key: line})  # another conversation needed it, too
+            if step.counter is not None and not step.number:
+                step = await self._write(partial(self.docket.number, state, step, step.counter))
             return await self.destination.perform(step, state.target, self.http)
 
     async def _look(self, state: State) -> Learned:
@@ -242,18 +236,17 @@ class Courier:
         if attempt.outcome != "refused":
             tell(self.log, outcome, attempt, gone)
         self._believe(state, outcome, has_lost=bool(gone))
-        state.delivery = Delivery(verify=state.delivery.verify and not verified)
-        goes_on = not self.hub.stopping.is_set() and not state.delivery.verify
-        planned = self._plan(state) if goes_on else None
+        begun, planned = state.delivery.intent, self._next(state, verified=verified)
 
         def commit(connection: Connection) -> Step | None:
             now = self.hub.now()
             seq = work.progress(connection, self.claim)
-            deliveries.learn(connection, now, *self._delivery(), outcome.changes)
-            deliveries.log_attempt(connection, *self._delivery(), attempt)
+            deliveries.learn(connection, now, *self.docket.delivery(), outcome.changes)
+            self.docket.count(connection, begun, outcome)
+            deliveries.log_attempt(connection, *self.docket.delivery(), attempt)
             succeeded(connection, self.hub, self.outlet)
             if verified and seq == state.seq:
-                deliveries.verified(connection, *self._delivery())
+                deliveries.verified(connection, *self.docket.delivery())
             if gone and not verified:
                 row = (self.outlet.workspace, "reconcile", self.outlet.name, VERIFY_ALL)
                 work.mark(connection, now, *row)
@@ -267,6 +260,15 @@ class Courier:
             self.hub.wake.set()
         return step
 
+    def _next(self, state: State, *, verified: bool) -> Step | None:
+        """What is planned by what is known now; nothing is begun any more."""
+        verify = state.delivery.verify and not verified
+        state.delivery = msgspec.structs.replace(
+            state.delivery, intent=None, settle_until=None, verify=verify
+        )
+        goes_on = not self.hub.stopping.is_set() and not verify
+        return self._plan(state) if goes_on else None
+
     @staticmethod
     def _believe(state: State, outcome: Learned, *, has_lost: bool) -> None:
         known = {**state.ledger, **outcome.changes}
@@ -275,61 +277,19 @@ class Courier:
         state.losses += has_lost
 
     async def _fail(
-        self,
-        state: State,
-        step: Step | None,
-        outcome: RetryLater | Unclear | GiveUp,
-        attempt: Attempt,
+        self, state: State, outcome: RetryLater | Unclear | GiveUp, attempt: Attempt
     ) -> None:
         """Back off; what may have been done is looked at before it is done again."""
-        due_at = self.hub.after(self._backoff(state))
-        delivery = state.delivery
-        if isinstance(outcome, Unclear):
-            wait = self.outlet.settle_seconds if outcome.may_be_done else 0.0
-            self.hub.settling[self.outlet.name, self.claim.key] = time.monotonic() + wait
-            delivery = msgspec.structs.replace(
-                delivery, intent=step, settle_until=self.hub.after(wait)
-            )
-        elif not state.must_look():
-            delivery = Delivery()  # certainly not done
-        reason = attempt.detail or attempt.outcome
-        is_over = isinstance(outcome, GiveUp) or self._is_too_old(state)
+        over = await self._write(partial(self.docket.fail, state, outcome, attempt))
         self.log.warning(
             "not delivered",
             action=attempt.action,
             key=attempt.key,
             why=attempt.outcome,
-            error=reason,
+            error=attempt.detail or attempt.outcome,
         )
-        if is_over:
-            self.log.error("dead letter", error=reason)
-
-        def record(connection: Connection) -> None:
-            work.fence(connection, self.claim)
-            self._save(connection, delivery)
-            deliveries.log_attempt(connection, *self._delivery(), attempt)
-            if is_over:
-                work.bury(connection, self.hub.now(), self.claim, reason)
-                return
-            wish = outcome.retry_after_seconds if isinstance(outcome, RetryLater) else None
-            failed(connection, self.hub, self.outlet, reason, wish)
-            self._release(connection, state, due_at, reason)
-
-        await self._write(record)
-
-    def _backoff(self, state: State) -> float:
-        """Seconds. Long pauses are for an outage; beside others' successes it tries again soon.
-
-        Unless it fails again and again: then it is about this conversation.
-        """
-        attempts = 0 if state.has_progress else self.claim.attempts
-        since = time.monotonic() - self.hub.confirmed.get(self.outlet.name, float("-inf"))
-        is_alone = since > CONFIRMED_LATELY or attempts > MOST_BESIDE
-        return self.hub.backoff(attempts, None if is_alone else self.hub.timing.backoff_beside)
-
-    def _is_too_old(self, state: State) -> bool:
-        since = None if state.has_progress else self.claim.failing_since
-        return since is not None and self.hub.now() - since > self.hub.timing.give_up * MICROS
+        if over is not None:
+            self.log.error("dead letter", error=over)
 
     async def _finish(self, state: State) -> None:
         """Nothing more can be sent; what was refused or needs a person makes a dead letter."""
@@ -351,7 +311,9 @@ class Courier:
             now = self.hub.now()
             work.fence(connection, claim)
             complete_at = now if state.blocked is None and reason is None else None
-            deliveries.close(connection, *self._delivery(), differing, complete_at)
+            deliveries.close(connection, *self.docket.delivery(), differing, complete_at)
+            if state.view.ended_at is None and state.delivery.closing is not None:
+                deliveries.arm(connection, *self.docket.delivery(), None)
             if reason is not None:
                 work.bury(connection, now, claim, reason)
                 return True
@@ -364,35 +326,6 @@ class Courier:
             self.log.debug("up to date")
         else:
             self.hub.wake.set()
-
-    def _release(
-        self, connection: Connection, state: State, due_at: int, error: str | None = None
-    ) -> None:
-        work.release(
-            connection,
-            self.claim,
-            due_at,
-            error=error,
-            failed_at=None if error is None else self.hub.now(),
-            has_progress=state.has_progress,
-        )
-
-    def _shared(self, key: str) -> Callable[[Connection], Sent | None]:
-        workspace, name = self.outlet.workspace, self.outlet.name
-        return lambda c: deliveries.ledger(c, workspace, name, deliveries.SHARED).get(key)
-
-    def _save(self, connection: Connection, delivery: Delivery) -> None:
-        deliveries.save(connection, *self._delivery(), delivery)
-
-    def _fenced_save(self, connection: Connection, delivery: Delivery) -> None:
-        work.fence(connection, self.claim)
-        self._save(connection, delivery)
-
-    def _delivery(self) -> tuple[str, str, str]:
-        return self.outlet.workspace, self.outlet.name, self.claim.key
-
-    def _work(self) -> tuple[str, str, str, str]:
-        return self.outlet.workspace, "deliver", self.outlet.name, self.claim.key
 
     async def _write(self, function: Callable[[Connection], T]) -> T:
         return await self.hub.write(function)

@@ -10,13 +10,13 @@ from deskwire.core.facts import Item, ParticipantFacts, Said, SetAside, Stamp
 from deskwire.core.provider import Lookup, Record, RecordKind
 from deskwire.pipeline.hub import Hub, Source, log
 from deskwire.pipeline.intake import keep_unreadable, new_record
+from deskwire.pipeline.marking import News, mark_deliveries
 from deskwire.pipeline.normalise import (
     DETAIL,
     PERSON,
     Change,
     apply,
     mark_conversations_of,
-    mark_deliveries,
     read,
     tell,
 )
@@ -98,7 +98,7 @@ def _conclude(connection: Connection, now: int, source: Source, claim: Claim) ->
         external_id = claim.key.removeprefix(DETAIL)
         found = conversations.find_id(connection, source.workspace, source.account, external_id)
         if found is not None:
-            mark_deliveries(connection, now, source, found)
+            mark_deliveries(connection, now, source, found, News(reach="replay"))
     else:
         mark_conversations_of(connection, now, source, claim.key.removeprefix(PERSON))
     work.finish(connection, now, claim)

@@ -46,6 +46,7 @@ class Caller:
         timeout_seconds: float,
     ) -> None:
         self._session = session
+        self._exact = URL(base_url, encoded=True)
         self._base_url = URL(base_url.rstrip("/"), encoded=True)
         self._headers = headers
         self.patience = Patience(timeout_seconds)
@@ -54,7 +55,7 @@ class Caller:
         """The answer, whatever its status."""
         began, patience = time.monotonic(), self.patience.seconds
         url = self._url(request)
-        sent = None if request.json is None else encode(request.json).encode()
+        sent = request.body if request.json is None else encode(request.json).encode()
         headers = {**self._headers, **request.headers}
         if sent is not None:
             headers["Content-Type"] = "application/json"
@@ -86,6 +87,8 @@ class Caller:
 
     def _url(self, request: Request) -> URL:
         path = request.path
+        if not path:
+            return self._exact.update_query(request.params) if request.params else self._exact
         prefix = self._base_url.raw_path.rstrip("/")
         if prefix and path.startswith(f"{prefix}/"):
             path = path[len(prefix) :]  # a path that the other side told us has it already

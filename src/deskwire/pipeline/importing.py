@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from deskwire import providers
@@ -18,7 +17,8 @@ from deskwire.core.provider import Record
 from deskwire.pipeline.files import STDIN, Broken, Value, opened, values, whole
 from deskwire.pipeline.hub import Hub, Source
 from deskwire.pipeline.intake import new_record
-from deskwire.pipeline.normalise import Change, apply, mark_deliveries, read
+from deskwire.pipeline.marking import News, ended_at, mark_deliveries
+from deskwire.pipeline.normalise import Change, apply, read
 from deskwire.store import conversations, records
 from deskwire.store.db import Connection
 
@@ -192,21 +192,23 @@ def _try_out(
 
 
 def _take_one(plan: Plan, now: int, one: Entry, connection: Connection) -> list[Change] | None:
-    workspace, account = plan.source.workspace, plan.source.account
-    is_new = records.keep(connection, workspace, one.record, one.dedupe_key)
-    changes = _apply(connection, now, plan.source, one) if is_new else None
+    source = plan.source
+    if records.keep(connection, source.workspace, one.record, one.dedupe_key):
+        news = News(reach="deliver" if plan.deliver else "import")
+        return apply(connection, now, source, one.record, one.said, news)
     if plan.deliver:
         for external_id in sorted(one.external_ids):
-            found = conversations.find_id(connection, workspace, account, external_id)
-            if found is not None:
-                mark_deliveries(connection, now, plan.source, found)
-    return changes
+            _deliver(connection, now, source, external_id)
+    return None
 
 
-def _apply(connection: Connection, now: int, source: Source, one: Entry) -> list[Change]:
-    """Merge a value in; no destination hears of it here."""
-    silent = msgspec.structs.replace(source, ways=())
-    return apply(connection, now, silent, one.record, one.said)
+def _deliver(connection: Connection, now: int, source: Source, external_id: str) -> None:
+    """Have sent what was imported before."""
+    found = conversations.find_id(connection, source.workspace, source.account, external_id)
+    known = conversations.load(connection, source.workspace, found) if found is not None else None
+    if known is not None:
+        news = News(reach="deliver", ended_at=ended_at(known.facts))
+        mark_deliveries(connection, now, source, known.id, news)
 
 
 def _count(

@@ -25,7 +25,8 @@ from deskwire.core.merge import lift, lift_person, merge, merge_all, merge_items
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
-from deskwire.store import agents, conversations, records, work
+from deskwire.pipeline.marking import News, Reach, ended_at, mark_deliveries
+from deskwire.store import agents, conversations, numbers, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
 
@@ -45,7 +46,7 @@ class Change(Struct, frozen=True, kw_only=True):
     conversation: str
     external_id: str
     is_new: bool = False
-    is_changed: bool = False  #: it reads otherwise now
+    is_changed: bool = False  #: it was known, and reads otherwise now
     messages: int
 
 
@@ -60,7 +61,7 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
     changes: list[Change] = []
     told = iter(gather(record, said))
     while batch := list(islice(told, BATCH)):
-        changes += await hub.write(partial(_take_in, now, source, record, batch))
+        changes += await hub.write(partial(_take_in, now, source, record, batch, News()))
         hub.wake.set()
     await hub.write(lambda c: work.finish(c, now, claim))
     tell(source, record, said, changes)
@@ -103,11 +104,20 @@ def _keys(one: Said) -> Iterator[str]:
 
 
 def apply(
-    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+    connection: Connection,
+    now: int,
+    source: Source,
+    record: Record,
+    said: list[Said],
+    news: News | None = None,
 ) -> list[Change]:
-    """Merge what a record says; mark what follows from it as due. Twice is once."""
-    _note(connection, now, source, record, said)
-    return _take_in(now, source, record, gather(record, said), connection)
+    """Merge what a record says; mark what follows from it as due. Twice is once.
+
+    Of `news` only the reach, and whether a person ended it, need to be told.
+    """
+    news = news or News()
+    _note(connection, now, source, record, said, "import" if news.reach == "import" else "replay")
+    return _take_in(now, source, record, gather(record, said), news, connection)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -116,43 +126,57 @@ class Told(Struct, frozen=True, kw_only=True):
     external_id: str
     facts: Facts
     places: list[str]
+    number: int | None = None
 
 
 def gather(record: Record, said: list[Said]) -> list[Told]:
     """What a record says, by conversation."""
     received_at = to_micros(record.received_at)
-    told: dict[str, list[tuple[Facts, str]]] = {}
+    told: dict[str, list[tuple[Facts, ConversationFacts]]] = {}
     for position, one in enumerate(said):
         if isinstance(one, ConversationFacts):
             facts = lift(one, received_at, record.id, position)
-            told.setdefault(one.external_id, []).append((facts, one.at))
+            told.setdefault(one.external_id, []).append((facts, one))
     return [
         Told(
             external_id=external_id,
             facts=merge_all([facts for facts, _ in these]),
-            places=[at for _, at in these],
+            places=[one.at for _, one in these],
+            number=these[-1][1].number,
         )
         for external_id, these in told.items()
     ]
 
 
 def _note(
-    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+    connection: Connection,
+    now: int,
+    source: Source,
+    record: Record,
+    said: list[Said],
+    reach: Reach = "replay",
 ) -> None:
     """Keep what a record says of people, and what of it is set aside."""
     for position, one in enumerate(said):
-        if isinstance(one, PersonFacts):
-            _meet(connection, now, source, one, record, position)
+        if isinstance(one, PersonFacts) and _meet(connection, source, one, record, position):
+            mark_conversations_of(connection, now, source, one.external_id, reach)
     asides = [one for one in said if isinstance(one, SetAside)]
     records.replace_set_aside(connection, source.workspace, record, asides)
 
 
 def _take_in(
-    now: int, source: Source, record: Record, told: list[Told], connection: Connection
+    now: int,
+    source: Source,
+    record: Record,
+    told: list[Told],
+    news: News,
+    connection: Connection,
 ) -> list[Change]:
     changes = []
     for one in told:
-        change = _merge_in(connection, now, source, one.external_id, one.facts)
+        change = _merge_in(connection, now, source, one, news)
+        for agent in one.facts.agents():
+            numbers.meet(connection, source.workspace, source.account, agent)
         records.link(connection, source.workspace, record.id, change.conversation, one.places)
         changes.append(change)
         lacks_detail = change.is_new and record.kind != "detail"
@@ -183,20 +207,18 @@ def ask_further(
 
 
 def _meet(
-    connection: Connection,
-    now: int,
-    source: Source,
-    said: PersonFacts,
-    record: Record,
-    position: int,
-) -> None:
+    connection: Connection, source: Source, said: PersonFacts, record: Record, position: int
+) -> bool:
+    """Whether something new is known of a person, other than that it still holds."""
     item = lift_person(said, to_micros(record.received_at), record.id, position)
     known = agents.load(connection, source.workspace, source.account, [said.external_id])
     before = known.get(said.external_id)
     after = item if before is None else merge_items(before, item)
     if after == before:
-        return
-    keep_person(connection, now, source, said.external_id, after)
+        return False
+    workspace, account = source.workspace, source.account
+    agents.save(connection, workspace, account, said.external_id, after, said.number)
+    return before is None or after.value != before.value
 
 
 def keep_person(
@@ -205,40 +227,36 @@ def keep_person(
     source: Source,
     external_id: str,
     item: Item[ParticipantFacts],
+    number: int | None = None,
 ) -> None:
     """Replace what is known of a person; their conversations may read otherwise now."""
-    agents.save(connection, source.workspace, source.account, external_id, item)
+    agents.save(connection, source.workspace, source.account, external_id, item, number)
     mark_conversations_of(connection, now, source, external_id)
 
 
-def mark_conversations_of(connection: Connection, now: int, source: Source, agent: str) -> None:
+def mark_conversations_of(
+    connection: Connection, now: int, source: Source, agent: str, reach: Reach = "replay"
+) -> None:
     """Have the conversations of an agent, of whom something new is known, looked at again."""
     found = conversations.with_agents(connection, source.workspace, source.account, [agent])
     for conversation_id in found:
-        mark_deliveries(connection, now, source, conversation_id)
+        mark_deliveries(connection, now, source, conversation_id, News(reach=reach))
 
 
-def mark_deliveries(connection: Connection, now: int, source: Source, conversation_id: str) -> None:
-    """A conversation changed: one row per destination is due."""
-    for way in source.ways:
-        work.mark(connection, now, source.workspace, "deliver", way.destination, conversation_id)
-
-
-def _merge_in(
-    connection: Connection, now: int, source: Source, external_id: str, facts: Facts
-) -> Change:
+def _merge_in(connection: Connection, now: int, source: Source, told: Told, news: News) -> Change:
     """Compare and set until nobody else was faster."""
-    workspace = source.workspace
+    workspace, external_id, facts = source.workspace, told.external_id, told.facts
     origin = Origin(provider=source.provider_name, account=source.account, external_id=external_id)
     while True:
         found = conversations.find_id(connection, workspace, source.account, external_id)
         if found is None:
             seen = view(facts, origin, {})
             made = conversations.create(
-                connection, workspace, now, source.name, origin, facts, seen
+                connection, workspace, now, source.name, origin, facts, seen, told.number
             )
             if made is not None:
-                mark_deliveries(connection, now, source, made)
+                news = msgspec.structs.replace(news, ended_at=ended_at(facts))
+                mark_deliveries(connection, now, source, made, news)
                 return Change(
                     conversation=made,
                     external_id=external_id,
@@ -251,11 +269,13 @@ def _merge_in(
         after = merge(before.facts, facts)
         added = len(after.messages) - len(before.facts.messages)
         change = Change(conversation=found, external_id=external_id, messages=added)
-        if after == before.facts:
+        was_ended = ended_at(before.facts) is not None
+        news = msgspec.structs.replace(news, ended_at=ended_at(after), was_ended=was_ended)
+        if after == before.facts and news.reach != "deliver":
             return change
         seen = view(after, origin, {})
         if conversations.save(connection, workspace, before, after, seen):
-            mark_deliveries(connection, now, source, found)
+            mark_deliveries(connection, now, source, found, news)
             is_changed = seen != view(before.facts, origin, {})
             return msgspec.structs.replace(change, is_changed=is_changed)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from deskwire.core.destination import Step
 from deskwire.core.errors import RetryLater
-from deskwire.pipeline.delivery import State, load
+from deskwire.pipeline.delivery import State, load, plan
 from deskwire.pipeline.hub import MICROS, Hub, Outlet
 from deskwire.store import deliveries, work
 from deskwire.store.db import Connection
@@ -72,7 +72,7 @@ def _load(hub: Hub, outlet: Outlet, conversation_id: str, connection: Connection
 
 
 async def _steps(hub: Hub, outlet: Outlet, state: State) -> list[str]:
-    look, plan = outlet.destination.read_back, outlet.destination.plan
+    look = outlet.destination.read_back
     ledger = dict(state.ledger)
     if look is not None:
         learned = await look(state.view, ledger, state.target, None, hub.http[outlet.name])
@@ -82,7 +82,8 @@ async def _steps(hub: Hub, outlet: Outlet, state: State) -> list[str]:
             else:
                 ledger[key] = sent
     steps = []
-    while isinstance(step := plan(state.view, ledger, state.target), Step):
+    state.ledger = ledger
+    while isinstance(step := plan(outlet, state), Step):
         steps.append(f"{step.action} {step.key}")
         ledger[step.key] = msgspec.structs.replace(
             step.sent, remote_id=step.sent.remote_id or step.remote_id or "new"

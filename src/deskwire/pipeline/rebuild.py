@@ -21,7 +21,8 @@ from deskwire.core.model import Conversation
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source
-from deskwire.pipeline.normalise import ask_further, keep_person, mark_deliveries, read
+from deskwire.pipeline.marking import News, ended_at, mark_deliveries
+from deskwire.pipeline.normalise import ask_further, keep_person, read
 from deskwire.store import agents, conversations, records
 from deskwire.store.conversations import Stored
 from deskwire.store.db import Connection
@@ -158,7 +159,8 @@ def _save(hub: Hub, source: Source, draft: Draft, connection: Connection) -> boo
         records.unlink(connection, workspace, record_id, found, gone)
     for record_id, ats in draft.places.items():
         records.link(connection, workspace, record_id, found, ats)
-    mark_deliveries(connection, now, source, found)
+    news = News(reach="replay", ended_at=ended_at(facts))
+    mark_deliveries(connection, now, source, found, news)
     lacks_detail = stored is None and not draft.has_detail
     ask_further(connection, now, source, origin.external_id, facts, lacks_detail=lacks_detail)
     return True

@@ -21,6 +21,7 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    max_body_mib: int = Field(default=8, ge=1, le=1024)  #: of one request
 
 
 class _Named(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from deskwire.core.facts import Item, ParticipantFacts
-from deskwire.store import tables
+from deskwire.store import numbers, tables
 from deskwire.store.conversations import item_of, row_of
 from deskwire.store.upserts import upsert
 
@@ -30,7 +30,20 @@ def save(
     account: str,
     external_id: str,
     item: Item[ParticipantFacts],
+    number: int | None = None,
 ) -> None:
-    """Keep what is known of one agent."""
+    """Keep what is known of one agent, who has a number from now on."""
+    email = item.value.email
+    key = email.strip().casefold() if isinstance(email, str) else None
     row = {"workspace": workspace, "account": account, "external_id": external_id}
-    upsert(connection, A, [{**row, **row_of(item)}])
+    upsert(connection, A, [{**row, **row_of(item), "email_key": key or None}])
+    numbers.meet(connection, workspace, account, external_id, number)
+    if key:
+        numbers.join(connection, workspace, key)
+
+
+def number_all(connection: Connection) -> None:
+    """Give every agent a number who has none, and make those of one e-mail address one person."""
+    for row in connection.execute(select(A).order_by(A.c.received_at)).mappings().all():
+        item = item_of(row, ParticipantFacts)
+        save(connection, row["workspace"], row["account"], row["external_id"], item)

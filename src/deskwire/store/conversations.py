@@ -35,7 +35,7 @@ from deskwire.core.facts import (
 from deskwire.core.instants import from_micros, to_micros
 from deskwire.core.model import Conversation
 from deskwire.core.view import Origin
-from deskwire.store import tables
+from deskwire.store import derived, tables
 from deskwire.store.upserts import insert, upsert
 
 C = tables.conversations
@@ -52,7 +52,9 @@ class Stored(Struct, frozen=True, kw_only=True):
     source: str
     origin: Origin
     version: int
+    number: int | None
     facts: Facts
+    segments: str  #: JSON of its rows in `segments`
 
 
 # Built once, as they are run for every change: SQLAlchemy takes longer to build a statement than
@@ -114,7 +116,13 @@ def load(connection: Connection, workspace: str, conversation_id: str) -> Stored
         provider=row["provider"], account=row["account"], external_id=row["external_id"]
     )
     return Stored(
-        id=row["id"], source=row["source"], origin=origin, version=row["version"], facts=facts
+        id=row["id"],
+        source=row["source"],
+        origin=origin,
+        version=row["version"],
+        number=row["number"],
+        facts=facts,
+        segments=row["segments"],
     )
 
 
@@ -126,9 +134,15 @@ def create(
     origin: Origin,
     facts: Facts,
     seen: Conversation,
+    number: int | None = None,
 ) -> str | None:
-    """Store a conversation never heard of; None when somebody else just did."""
+    """Store a conversation never heard of; None when somebody else just did.
+
+    A number that another one has is given up for the next that is free.
+    """
     conversation_id = str(uuid.uuid4())
+    if number is not None and find_number(connection, workspace, number) is not None:
+        number = next_number(connection, workspace)
     statement = (
         insert(C)
         .values(
@@ -140,6 +154,7 @@ def create(
             external_id=origin.external_id,
             version=1,
             created_at=now,
+            number=number,
             **_columns(facts, seen),
         )
         .on_conflict_do_nothing()
@@ -148,6 +163,7 @@ def create(
     if connection.execute(statement).first() is None:
         return None
     _save_items(connection, workspace, conversation_id, None, facts)
+    derived.save_segments(connection, workspace, conversation_id, "[]", seen)
     return conversation_id
 
 
@@ -160,20 +176,41 @@ def save(
     if not connection.execute(_SAVE, {**named, **row}).rowcount:
         return False
     _save_items(connection, workspace, before.id, before.facts, facts)
+    derived.save_segments(connection, workspace, before.id, before.segments, seen)
     return True
+
+
+def find_number(connection: Connection, workspace: str, number: int) -> str | None:
+    """The internal id of the conversation with a number."""
+    return connection.execute(
+        select(C.c.id).where(C.c.workspace == workspace, C.c.number == number)
+    ).scalar()
+
+
+def newest(connection: Connection, workspace: str, account: str, limit: int) -> list[str]:
+    """Internal ids of an account's conversations, the last that started first."""
+    rows = connection.execute(
+        select(C.c.id)
+        .where(C.c.workspace == workspace, C.c.account == account)
+        .order_by(C.c.started_at.desc(), C.c.created_at.desc(), C.c.id.desc())
+        .limit(limit)
+    )
+    return [row.id for row in rows]
+
+
+def next_number(connection: Connection, workspace: str) -> int:
+    """One more than the greatest number."""
+    greatest = select(func.max(C.c.number)).where(C.c.workspace == workspace)
+    return int(connection.execute(greatest).scalar() or 0) + 1
 
 
 def _columns(facts: Facts, seen: Conversation) -> dict[str, object]:
     return {
-        "status": seen.status,
-        "started_at": to_micros(seen.started_at),
-        "ended_at": None if seen.ended_at is None else to_micros(seen.ended_at),
-        "updated_at": to_micros(seen.updated_at),
-        "message_count": len(seen.messages),
         "head": encode(facts.head),
         "tags": encode(facts.tags),
         "attributes": encode(facts.attributes),
         "is_erased": facts.erased,
+        **derived.columns(seen),
     }
 
 

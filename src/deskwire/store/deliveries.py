@@ -16,6 +16,12 @@ D, L, A = tables.deliveries, tables.ledger, tables.attempts
 
 _LOG = insert(A)  # built once, with its columns taken from the row
 
+_ARM = insert(D)
+_ARM = _ARM.on_conflict_do_update(
+    index_elements=[D.c.workspace, D.c.destination, D.c.conversation_id],
+    set_={"closing": _ARM.excluded.closing},
+)
+
 #: In place of a conversation's id: the line belongs to the whole destination.
 SHARED = ""
 
@@ -27,6 +33,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     settle_until: int | None = None
     patience: int = 0  #: µs that the call which was begun may take
     verify: bool = False  #: read back all of it first; `save` leaves this alone
+    closing: int | None = None  #: the end that "ended" fired for; `save` leaves this alone
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -49,7 +56,11 @@ def load(
         return Delivery()
     intent = decode(row.intent, Step) if row.intent else None
     return Delivery(
-        intent=intent, settle_until=row.settle_until, patience=row.patience, verify=row.verify
+        intent=intent,
+        settle_until=row.settle_until,
+        patience=row.patience,
+        verify=row.verify,
+        closing=row.closing,
     )
 
 
@@ -105,6 +116,40 @@ def verified(
     connection.execute(
         update(D).where(*_is(workspace, destination, conversation_id)).values(verify=False)
     )
+
+
+def is_begun(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> bool:
+    """Whether a destination has, or was to have, anything of a conversation."""
+    row = select(D.c.conversation_id).where(*_is(workspace, destination, conversation_id))
+    return connection.execute(row).first() is not None
+
+
+def closing(
+    connection: Connection, workspace: str, destination: str, conversation_id: str
+) -> int | None:
+    """The end of a conversation that "ended" fired for, in µs; None: it has not."""
+    row = select(D.c.closing).where(*_is(workspace, destination, conversation_id))
+    return connection.execute(row).scalar()
+
+
+def arm(
+    connection: Connection,
+    workspace: str,
+    destination: str,
+    conversation_id: str,
+    closing: int | None,
+) -> None:
+    """Have "ended" fire for this end of a conversation; None: it was reopened before."""
+    row: dict[str, object] = {
+        "workspace": workspace,
+        "destination": destination,
+        "conversation_id": conversation_id,
+        "patience": 0,
+        "closing": closing,
+    }
+    connection.execute(_ARM, row)
 
 
 def ledger(

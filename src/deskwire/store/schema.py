@@ -6,8 +6,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from deskwire.core.view import view
+from deskwire.store import agents, conversations, derived, numbers
 from deskwire.store.db import Database
 
+#: Conversations that are derived anew in one write.
+AT_ONCE = 20
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -28,7 +32,23 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     before = database.read(current)
     if before != newest():
         database.write(_migrate)
+        database.write(agents.number_all)
+    while database.write(_derive_some):
+        pass
     return before, newest()
+
+
+def _derive_some(connection: Connection) -> int:
+    """Derive anew what an older version derived; how many conversations."""
+    outdated = derived.outdated(connection, AT_ONCE)
+    for workspace, conversation_id in outdated:
+        stored = conversations.load(connection, workspace, conversation_id)
+        assert stored is not None
+        for agent in stored.facts.agents():
+            numbers.meet(connection, workspace, stored.origin.account, agent)
+        seen = view(stored.facts, stored.origin, {})
+        derived.derive(connection, workspace, conversation_id, stored.segments, seen)
+    return len(outdated)
 
 
 def _migrate(connection: Connection) -> None:

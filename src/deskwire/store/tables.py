@@ -93,8 +93,41 @@ conversations = Table(
     Column("tags", Text, nullable=False),  # JSON of dict[str, Item[Entry]]
     Column("attributes", Text, nullable=False),
     Column("is_erased", Boolean(create_constraint=False), nullable=False),
+    # By which people know it; None: only its ids.
+    Column("number", Integer),
+    # From here on derived from the facts, to be listed, searched and counted by.
+    Column("channel", Text),
+    Column("customer", String(255)),  # the provider's id
+    Column("customer_name", Text),
+    Column("customer_email", Text),
+    _instant("handle_started_at"),
+    Column("participant_count", Integer, nullable=False, server_default="0"),
+    _instant("last_message_at"),
+    Column("preview", Text),  # the beginning of the last message
+    Column("segments", Text, nullable=False, server_default="[]"),  # JSON of its rows there
+    # Which version of the code derived these; an older one's are derived again.
+    Column("derived_by", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("workspace", "id"),
     UniqueConstraint("workspace", "account", "external_id"),
+    Index("ix_conversations_number", "workspace", "number", unique=True),
+    Index("ix_conversations_list", "workspace", "started_at", "created_at", "id"),
+    Index("ix_conversations_derived_by", "derived_by"),
+)
+
+segments = Table(
+    "segments",  # who had a conversation when: its assignments as the view has them
+    metadata,
+    _workspace(),
+    Column("conversation_id", String(36), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("account", String(100), nullable=False),
+    Column("agent", String(255)),  # the provider's id; None: unassigned, or only a team
+    Column("team", Text),
+    _instant("from_at", nullable=False),
+    _instant("to_at"),  # None while it lasts
+    PrimaryKeyConstraint("workspace", "conversation_id", "position"),
+    _of_conversation(),
+    Index("ix_segments_agent", "workspace", "account", "agent"),
 )
 
 record_conversations = Table(
@@ -184,7 +217,31 @@ agents = Table(
     Column("role", String(10)),
     Column("name", Text),
     Column("email", Text),
+    Column("email_key", Text),  # case-folded: whoever bears it is one person
     PrimaryKeyConstraint("workspace", "account", "external_id"),
+    Index("ix_agents_email_key", "workspace", "email_key"),
+)
+
+agent_numbers = Table(
+    "agent_numbers",  # every agent that was ever named; one person has one number
+    metadata,
+    _workspace(),
+    Column("account", String(100), nullable=False),
+    Column("external_id", String(255), nullable=False),
+    Column("id", String(36), nullable=False),  # ours
+    Column("number", Integer, nullable=False),
+    PrimaryKeyConstraint("workspace", "account", "external_id"),
+    Index("ix_agent_numbers_id", "workspace", "id", unique=True),
+    Index("ix_agent_numbers_number", "workspace", "number"),
+)
+
+agent_redirects = Table(
+    "agent_redirects",  # numbers of people who turned out to be one with a lower number
+    metadata,
+    _workspace(),
+    Column("number", Integer, nullable=False),
+    Column("to_number", Integer, nullable=False),
+    PrimaryKeyConstraint("workspace", "number"),
 )
 
 sources = Table(
@@ -247,6 +304,7 @@ deliveries = Table(
     Column("patience", BigInteger, nullable=False),  # µs that the begun call may take
     # Read back all of it first.
     Column("verify", Boolean(create_constraint=False), nullable=False, server_default=false()),
+    _instant("closing"),  # the end that the trigger "ended" fired for; None: it has not
     Column("differs", Text),  # what cannot be delivered any more, for people
     _instant("delivered_at"),
     PrimaryKeyConstraint("workspace", "destination", "conversation_id"),
@@ -266,6 +324,17 @@ ledger = Table(
     Column("refused", Text),
     _instant("at", nullable=False),
     PrimaryKeyConstraint("workspace", "destination", "conversation_id", "key"),
+)
+
+counters = Table(
+    "counters",  # numbers that steps take, as of files in a directory
+    metadata,
+    _workspace(),
+    Column("destination", String(100), nullable=False),
+    Column("name", String(1000), nullable=False),
+    Column("last", Integer, nullable=False),  # the last that was confirmed
+    Column("holder", String(36)),  # the conversation whose intent has the next one
+    PrimaryKeyConstraint("workspace", "destination", "name"),
 )
 
 attempts = Table(

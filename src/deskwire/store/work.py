@@ -59,10 +59,13 @@ def mark(
     target: str,
     key: str,
     due_at: int | None = None,
+    *,
+    postpones: bool = False,
 ) -> None:
     """Make work due; what is being done right now will be done again.
 
     A row that waits after a failure keeps its time, so that news do not hammer a sick system.
+    Another takes the sooner time of the two, or, with `postpones`, the new one.
     """
     row = {
         "workspace": workspace,
@@ -74,20 +77,21 @@ def mark(
         "due_at": now if due_at is None else due_at,
         "attempts": 0,
     }
-    connection.execute(_MARK, row)
+    connection.execute(_POSTPONE if postpones else _MARK, row)
 
 
-def _marking() -> Insert:
+def _marking(*, postpones: bool) -> Insert:
     """Built once, as it is run for every change of every conversation."""
     statement = insert(W)
     new = statement.excluded
     is_waiting = and_(W.c.attempts > 0, W.c.dead_at.is_(None))
     sooner = case((W.c.due_at < new.due_at, W.c.due_at), else_=new.due_at)
+    later = new.due_at if postpones else sooner
     return statement.on_conflict_do_update(
         index_elements=[W.c.workspace, W.c.kind, W.c.target, W.c.key],
         set_={
             "seq": W.c.seq + 1,
-            "due_at": case((is_waiting, W.c.due_at), else_=sooner),
+            "due_at": case((is_waiting, W.c.due_at), else_=later),
             "attempts": case((is_waiting, W.c.attempts), else_=0),
             "failing_since": case((is_waiting, W.c.failing_since), else_=None),
             "marked_at": case((W.c.dead_at.is_(None), W.c.marked_at), else_=new.marked_at),
@@ -96,7 +100,7 @@ def _marking() -> Insert:
     )
 
 
-_MARK = _marking()
+_MARK, _POSTPONE = _marking(postpones=False), _marking(postpones=True)
 
 
 def ensure(

@@ -1,60 +1,67 @@
-"""The web application: health and readiness, and the one place where errors get their shape."""
+"""The web application: its routes, and what stands before all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
+from typing import Literal
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel, ConfigDict
 
 from deskwire import __version__
-from deskwire.core.errors import RetryLater
 from deskwire.pipeline.hub import Hub
+from deskwire.web import api, desk, errors, ingest
+from deskwire.web.limits import Limits
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+MIB = 1 << 20
 
 
-def create_app(hub: Hub) -> FastAPI:
+def create_app(hub: Hub, max_body_mib: int = 8) -> FastAPI:
     """The application of a hub. It answers to loopback names only: there are no keys yet."""
-    # FastAPI's page for /docs loads its script from a CDN.
-    app = FastAPI(title="deskwire", version=__version__, docs_url=None, redoc_url=None)
-
-    @app.middleware("http")
-    async def only_by_our_name(
-        request: Request, go_on: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        """A web page that resolves its own name to 127.0.0.1 must not read a local hub."""
-        if request.url.hostname not in LOOPBACK:
-            return _error(400, "invalid_host", "this hub answers to localhost only")
-        return await go_on(request)
-
-    @app.exception_handler(RetryLater)
-    async def unavailable(_request: Request, error: RetryLater) -> JSONResponse:
-        return _error(503, "unavailable", str(error), {"Retry-After": "1"})
-
-    @app.exception_handler(HTTPException)
-    async def refused(_request: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        return _error(error.status_code, code, str(error.detail))
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/ready")
-    async def ready() -> dict[str, str]:
-        """The database answers, too; 503 when it does not."""
-        await hub.read(hub.database.ping)
-        return {"status": "ready"}
-
+    app = FastAPI(
+        title="deskwire",
+        summary="Support conversations from any desk, in one model.",
+        version=__version__,
+        docs_url=None,  # its page loads a script from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=errors.answers(*errors.ANYWHERE),
+    )
+    errors.add_handlers(app)
+    app.add_middleware(Limits, max_body_bytes=max_body_mib * MIB)
+    app.add_middleware(errors.Unexpected)  # the last that is added is the first that is asked
+    ingest.add_to(app, hub)
+    app.include_router(api.router(hub))
+    app.include_router(desk.router(hub))
+    app.include_router(_state(hub))
     return app
 
 
-def _error(
-    status: int, code: str, message: str, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    body = {"error_code": code, "message": message, "details": None}
-    return JSONResponse(body, status_code=status, headers=headers)
+class Health(BaseModel):
+    """The process answers."""
+
+    model_config = ConfigDict(extra="forbid")
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """The database answers."""
+
+    model_config = ConfigDict(extra="forbid")
+    status: Literal["ready"] = "ready"
+
+
+def _state(hub: Hub) -> APIRouter:
+    router = APIRouter(tags=["state"])
+
+    @router.get("/health", summary="Whether the process answers")
+    async def health() -> Health:
+        return Health()
+
+    @router.get(
+        "/ready", summary="Whether the database answers, too", responses=errors.answers(503)
+    )
+    async def ready() -> Ready:
+        await hub.read(hub.database.ping)
+        return Ready()
+
+    return router

@@ -1,0 +1,1 @@
+"""Signed messages of what happens to a conversation, as Standard Webhooks."""

@@ -1,0 +1,1 @@
+"""The desk: chats that are written straight into the hub."""
