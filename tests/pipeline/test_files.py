@@ -27,7 +27,7 @@ def read(content: bytes, name: str = "file.json") -> list[bytes]:
 
 def read_broken(content: bytes) -> tuple[list[bytes], str]:
     """The values before the break, and what is said of it."""
-    found = []
+    found: list[bytes] = []
     broken = values(io.BytesIO(content), "file.json", UNDER)
     try:
         found.extend(one.body for one in broken)
