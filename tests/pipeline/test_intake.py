@@ -1,6 +1,7 @@
 """What BigChat answers, good or bad, through a real hub."""
 
 import asyncio
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -197,6 +198,19 @@ def test_an_advisor_that_bigchat_does_not_know_gets_an_invalid_address(tmp_path:
 
     [agent] = stage.our_api.agents.values()
     assert (agent.name, agent.email) == ("4711", "4711@bigchat.invalid")
+
+
+def test_a_card_number_in_a_message_is_stored_masked_and_an_id_stays(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.chat(4111111111111111)
+    hello = event(4111111111111111, "MESSAGE", 1, message="Mine: 4111 1111-1111 1111 05/27")
+
+    drained(stage, page(hello, event(4111111111111111, "END", 2)))
+
+    [(body,)] = stage.rows("SELECT body FROM records WHERE kind = 'page'")
+    masked = {**hello, "data": {"message": "Mine: **** ****-**** **** 05/27"}}
+    assert zlib.decompress(body) == page(masked, event(4111111111111111, "END", 2))
+    assert stage.said(4111111111111111) == ["Mine: **** ****-**** **** 05/27"]
 
 
 def test_all_that_bigchat_served_is_there_when_nothing_fails(tmp_path: Path) -> None:

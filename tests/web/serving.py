@@ -32,12 +32,16 @@ class Client:
     ) -> tuple[int, Any]:
         """The status and the JSON of an answer; underscores in header names are hyphens.
 
-        With a body it is a POST unless told otherwise.
+        With a body it is a POST of JSON unless told otherwise; an empty answer is None.
         """
         method = method or ("GET" if body is None else "POST")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        if body is not None:
+            named.setdefault("content-type", "application/json")
         url = f"http://127.0.0.1:{self.port}{path}"
         async with self.session.request(method, url, data=body, headers=named) as answer:
+            if not await answer.read():
+                return answer.status, None
             assert answer.content_type == "application/json", await answer.text()
             return answer.status, await answer.json()
 

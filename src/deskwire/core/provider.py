@@ -19,7 +19,7 @@ RecordKind = Literal["page", "detail", "person", "webhook", "file", "call"]
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """What was received, byte for byte; everything known is derived from records."""
+    """What was received, byte for byte but for card numbers; all that is known derives from it."""
 
     id: str  #: sorts by the time of receipt
     source: str

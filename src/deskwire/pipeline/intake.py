@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+from deskwire.core.cards import mask_fields
 from deskwire.core.facts import SetAside
 from deskwire.core.instants import from_micros
 from deskwire.core.provider import Record, RecordKind
@@ -14,7 +15,10 @@ from deskwire.store.db import Connection
 
 
 def new_record(source: Source, kind: RecordKind, origin: str, body: bytes, now: int) -> Record:
-    """A record of something that was received just now; its id sorts by time."""
+    """A record of something that was received just now; its id sorts by time.
+
+    Card numbers that people wrote are masked: they get no further than here.
+    """
     return Record(
         id=f"{now:016x}{secrets.token_hex(8)}",
         source=source.name,
@@ -22,7 +26,7 @@ def new_record(source: Source, kind: RecordKind, origin: str, body: bytes, now: 
         kind=kind,
         origin=origin,
         received_at=from_micros(now),
-        body=body,
+        body=mask_fields(body, source.provider.text_fields),
     )
 
 

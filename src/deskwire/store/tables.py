@@ -331,7 +331,7 @@ counters = Table(
     metadata,
     _workspace(),
     Column("destination", String(100), nullable=False),
-    Column("name", String(300), nullable=False),
+    Column("name", String(1000), nullable=False),
     Column("last", Integer, nullable=False),  # the last that was confirmed
     Column("holder", String(36)),  # the conversation whose intent has the next one
     PrimaryKeyConstraint("workspace", "destination", "name"),

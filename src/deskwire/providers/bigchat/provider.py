@@ -329,4 +329,5 @@ provider = Provider(
     people=people,
     authorise=authorise,
     probe=Request(method="GET", path="/advisors/0"),
+    text_fields=frozenset({"message"}),
 )

@@ -88,7 +88,7 @@ def _tables() -> None:
         "counters",
         sa.Column("workspace", sa.String(length=64), nullable=False),
         sa.Column("destination", sa.String(length=100), nullable=False),
-        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("name", sa.String(length=1000), nullable=False),
         sa.Column("last", sa.Integer(), nullable=False),
         sa.Column("holder", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("workspace", "destination", "name", name=op.f("pk_counters")),

@@ -1,0 +1,1 @@
+"""The transcript of a chat that is over, as a file among its customer's."""
