@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def tell(folder: Path, story: Callable[[Served], Coroutine[Any, Any, None]]) -> 
         async with served(folder) as client:
             await story(client)
 
-    asyncio.run(all_of_it())
+    uvloop.run(all_of_it())
 
 
 def small(**changes: Any) -> bytes:  # noqa: ANN401 - whatever JSON can be
