@@ -39,13 +39,11 @@ ISSUERS = (
     (8100, 8199, range(16, 20)),  # UnionPay and RuPay
     (8200, 8299, (16,)),  # RuPay
 )
-LENGTHS = [
-    tuple(
-        sorted({length for low, high, all_ in ISSUERS if low <= first <= high for length in all_})
-    )
-    for first in range(10_000)
-]
-SHORTEST = 13  # digits
+LENGTHS = [frozenset[int]()] * 10_000
+for _low, _high, _lengths in ISSUERS:
+    for _first in range(_low, _high + 1):
+        LENGTHS[_first] |= {*_lengths}
+SHORTEST, LONGEST = 13, 19  # digits
 
 #: What people and programs put between digits: white space, Unicode's dashes (Pd) and minuses, and
 #: signs without width, which come along when text is copied.
@@ -108,22 +106,32 @@ def _masked(chain: re.Match[str]) -> str:
 def _hidden(digits: bytes, edges: list[int]) -> bytearray:
     """1 for each digit that is in any card number, among those that begin and end at an edge."""
     hidden = bytearray(len(digits))
-    is_edge = bytearray(len(digits) + 20)
+    is_edge = bytearray(len(digits) + LONGEST)
     for edge in edges:
         is_edge[edge] = 1
+    sums = _luhn_sums(digits)
     for start in edges:
         if start > len(digits) - SHORTEST:
             break
         a, b, c, d = digits[start : start + 4]
         for length in LENGTHS[1000 * a + 100 * b + 10 * c + d]:
-            if is_edge[start + length] and _passes_luhn(digits[start : start + length]):
-                hidden[start : start + length] = b"\1" * length
+            end = start + length
+            if is_edge[end] and (sums[end % 2][end] - sums[end % 2][start]) % 10 == 0:
+                hidden[start:end] = b"\1" * length
     return hidden
 
 
-def _passes_luhn(number: bytes) -> bool:
-    # python-stdnum says the same at a tenth of the speed: seconds for a hostile megabyte.
-    return (sum(number[::-2]) + sum(number[-2::-2].translate(DOUBLED))) % 10 == 0
+def _luhn_sums(digits: bytes) -> list[list[int]]:
+    """Luhn's sum of all before a place, for numbers that end at even places and at odd ones.
+
+    python-stdnum adds up each number anew: five seconds for a hostile megabyte.
+    """
+    sums = []
+    for parity in (0, 1):
+        weighted = bytearray(digits)
+        weighted[parity::2] = digits[parity::2].translate(DOUBLED)
+        sums.append([0, *accumulate(weighted)])
+    return sums
 
 
 def _mask_within(value: object, names: frozenset[str]) -> bool:
