@@ -53,15 +53,17 @@ DASHES = (
 )
 WIDTHLESS = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 # One digit after the other and never a choice: the time is linear in the text.
-CHAIN = re.compile(rf"\d(?:[\s{DASHES}{WIDTHLESS}]{{0,3}}\d){{{SHORTEST - 1},}}")
-GROUP = re.compile(r"\d+")
-DIGIT = re.compile(r"\d")
+BLANK = r"&(?:nbsp|#160|#[xX][aA]0);"  # as HTML writes the one that does not break a line
+BETWEEN = rf"(?:[\s{DASHES}{WIDTHLESS}]|{BLANK})"
+CHAIN = re.compile(rf"\d(?:{BETWEEN}{{0,3}}\d){{{SHORTEST - 1},}}")
+GROUP = re.compile(rf"{BLANK}|(\d+)")
+DIGIT = re.compile(rf"{BLANK}|\d")
 
 # The same in a body of JSON that was not read yet, and anything that might turn out to be it: bytes
 # beyond ASCII and escapes may be digits or separators. NULs: JSON in UTF-16 or UTF-32.
 SUSPICIOUS = re.compile(
     rb"\x00|(?=[2-68\\\x80-\xff])"
-    rb"(?>(?:[0-9\x80-\xff]|\\u[0-9a-fA-F]{4})(?:[\s\-]|\\[nrtf]){0,3}){13}"
+    rb"(?>(?:[0-9\x80-\xff]|\\u[0-9a-fA-F]{4})(?:[\s\-]|\\[nrtf]|&(?:nbsp|#160|#[xX][aA]0);){0,3}){13}"
 )
 
 #: Twice a digit, and the sum of the digits of that.
@@ -93,14 +95,18 @@ def mask_fields(body: bytes, names: frozenset[str]) -> bytes:
 
 
 def _masked(chain: re.Match[str]) -> str:
-    groups = GROUP.findall(chain[0])
+    groups = [digits for digits in GROUP.findall(chain[0]) if digits]
     digits = bytes(map(decimal, "".join(groups)))
     edges = [0, *accumulate(map(len, groups))]
     hidden = _hidden(digits, edges)
     if not any(hidden):
         return chain[0]
     is_hidden = iter(hidden)
-    return DIGIT.sub(lambda one: "*" if next(is_hidden) else one[0], chain[0])
+
+    def hide(one: re.Match[str]) -> str:
+        return "*" if len(one[0]) == 1 and next(is_hidden) else one[0]
+
+    return DIGIT.sub(hide, chain[0])
 
 
 def _hidden(digits: bytes, edges: list[int]) -> bytearray:
