@@ -304,7 +304,9 @@ payloads = st.fixed_dictionaries(
 )
 
 
-@given(bodies=st.lists(payloads.map(lambda one: json.dumps(one).encode()) | st.binary(), max_size=50))
+@given(
+    bodies=st.lists(payloads.map(lambda one: json.dumps(one).encode()) | st.binary(), max_size=50)
+)
 @settings(max_examples=5)
 def test_whatever_is_posted_is_stored_or_refused(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]

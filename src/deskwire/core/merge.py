@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -48,6 +48,14 @@ def merge(one: Facts, other: Facts) -> Facts:
         tags=_union(one.tags, other.tags),
         attributes=_union(one.attributes, other.attributes),
     )
+
+
+def merge_all(told: Sequence[Facts]) -> Facts:
+    """The same of one or more; by halves, as each merge copies all that it joins."""
+    if len(told) == 1:
+        return told[0]
+    half = len(told) // 2
+    return merge(merge_all(told[:half]), merge_all(told[half:]))
 
 
 def lift_person(

@@ -21,11 +21,11 @@ from deskwire.core.facts import (
     SetAside,
 )
 from deskwire.core.instants import to_micros
-from deskwire.core.merge import lift, lift_person, merge, merge_items
+from deskwire.core.merge import lift, lift_person, merge, merge_all, merge_items
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
-from deskwire.pipeline.marking import News, ended_at, mark_deliveries
+from deskwire.pipeline.marking import News, Reach, ended_at, mark_deliveries
 from deskwire.store import agents, conversations, numbers, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
@@ -45,7 +45,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
     conversation: str
     external_id: str
-    is_new: bool
+    is_new: bool = False
+    is_changed: bool = False  #: it was known, and reads otherwise now
     messages: int
 
 
@@ -114,8 +115,9 @@ def apply(
 
     Of `news` only the reach, and whether a person ended it, need to be told.
     """
-    _note(connection, now, source, record, said)
-    return _take_in(now, source, record, gather(record, said), news or News(), connection)
+    news = news or News()
+    _note(connection, now, source, record, said, "import" if news.reach == "import" else "replay")
+    return _take_in(now, source, record, gather(record, said), news, connection)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -130,26 +132,34 @@ class Told(Struct, frozen=True, kw_only=True):
 def gather(record: Record, said: list[Said]) -> list[Told]:
     """What a record says, by conversation."""
     received_at = to_micros(record.received_at)
-    told: dict[str, Told] = {}
+    told: dict[str, list[tuple[Facts, ConversationFacts]]] = {}
     for position, one in enumerate(said):
-        if not isinstance(one, ConversationFacts):
-            continue
-        facts, places = lift(one, received_at, record.id, position), [one.at]
-        if (before := told.get(one.external_id)) is not None:
-            facts, places = merge(before.facts, facts), [*before.places, one.at]
-        told[one.external_id] = Told(
-            external_id=one.external_id, facts=facts, places=places, number=one.number
+        if isinstance(one, ConversationFacts):
+            facts = lift(one, received_at, record.id, position)
+            told.setdefault(one.external_id, []).append((facts, one))
+    return [
+        Told(
+            external_id=external_id,
+            facts=merge_all([facts for facts, _ in these]),
+            places=[one.at for _, one in these],
+            number=these[-1][1].number,
         )
-    return list(told.values())
+        for external_id, these in told.items()
+    ]
 
 
 def _note(
-    connection: Connection, now: int, source: Source, record: Record, said: list[Said]
+    connection: Connection,
+    now: int,
+    source: Source,
+    record: Record,
+    said: list[Said],
+    reach: Reach = "replay",
 ) -> None:
     """Keep what a record says of people, and what of it is set aside."""
     for position, one in enumerate(said):
-        if isinstance(one, PersonFacts):
-            _meet(connection, now, source, one, record, position)
+        if isinstance(one, PersonFacts) and _meet(connection, source, one, record, position):
+            mark_conversations_of(connection, now, source, one.external_id, reach)
     asides = [one for one in said if isinstance(one, SetAside)]
     records.replace_set_aside(connection, source.workspace, record, asides)
 
@@ -197,20 +207,18 @@ def ask_further(
 
 
 def _meet(
-    connection: Connection,
-    now: int,
-    source: Source,
-    said: PersonFacts,
-    record: Record,
-    position: int,
-) -> None:
+    connection: Connection, source: Source, said: PersonFacts, record: Record, position: int
+) -> bool:
+    """Whether something new is known of a person, other than that it still holds."""
     item = lift_person(said, to_micros(record.received_at), record.id, position)
     known = agents.load(connection, source.workspace, source.account, [said.external_id])
     before = known.get(said.external_id)
     after = item if before is None else merge_items(before, item)
     if after == before:
-        return
-    keep_person(connection, now, source, said.external_id, after, said.number)
+        return False
+    workspace, account = source.workspace, source.account
+    agents.save(connection, workspace, account, said.external_id, after, said.number)
+    return before is None or after.value != before.value
 
 
 def keep_person(
@@ -226,11 +234,13 @@ def keep_person(
     mark_conversations_of(connection, now, source, external_id)
 
 
-def mark_conversations_of(connection: Connection, now: int, source: Source, agent: str) -> None:
+def mark_conversations_of(
+    connection: Connection, now: int, source: Source, agent: str, reach: Reach = "replay"
+) -> None:
     """Have the conversations of an agent, of whom something new is known, looked at again."""
     found = conversations.with_agents(connection, source.workspace, source.account, [agent])
     for conversation_id in found:
-        mark_deliveries(connection, now, source, conversation_id, News(reach="replay"))
+        mark_deliveries(connection, now, source, conversation_id, News(reach=reach))
 
 
 def _merge_in(connection: Connection, now: int, source: Source, told: Told, news: News) -> Change:
@@ -258,14 +268,16 @@ def _merge_in(connection: Connection, now: int, source: Source, told: Told, news
         assert before is not None
         after = merge(before.facts, facts)
         added = len(after.messages) - len(before.facts.messages)
-        change = Change(conversation=found, external_id=external_id, is_new=False, messages=added)
+        change = Change(conversation=found, external_id=external_id, messages=added)
         was_ended = ended_at(before.facts) is not None
         news = msgspec.structs.replace(news, ended_at=ended_at(after), was_ended=was_ended)
         if after == before.facts and news.reach != "deliver":
             return change
-        if conversations.save(connection, workspace, before, after, view(after, origin, {})):
+        seen = view(after, origin, {})
+        if conversations.save(connection, workspace, before, after, seen):
             mark_deliveries(connection, now, source, found, news)
-            return change
+            is_changed = seen != view(before.facts, origin, {})
+            return msgspec.structs.replace(change, is_changed=is_changed)
 
 
 def tell(source: Source, record: Record, said: list[Said], changes: list[Change]) -> None:

@@ -30,9 +30,9 @@ from deskwire.providers.intercom.people import People
 from deskwire.providers.intercom.shapes import (
     Author,
     Contacts,
+    Conversation,
     FirstMessage,
     Opinion,
-    Payload,
     Reader,
     Statistics,
     Tag,
@@ -51,7 +51,7 @@ def normalise(record: Record) -> Iterator[Said]:
     """What a conversation says: of itself, in its parts, and of the admins in it."""
     if record.kind not in KINDS:
         raise Unreadable(f"Intercom has no {record.kind} records")
-    told = decode_body(record.body, Payload)
+    told = decode_body(record.body, Conversation)
     reader = Reader(storable(told.id))
     people = People(reader)
     place, first = _first_message(told, reader)
@@ -64,7 +64,7 @@ def normalise(record: Record) -> Iterator[Said]:
     yield from reader.asides
 
 
-def _first_message(told: Payload, reader: Reader) -> tuple[str, FirstMessage]:
+def _first_message(told: Conversation, reader: Reader) -> tuple[str, FirstMessage]:
     """Its key, and the message; Unreadable when there is none."""
     for key in FIRST:
         first = reader.read(getattr(told, key), f"/{key}", FirstMessage)
@@ -75,7 +75,7 @@ def _first_message(told: Payload, reader: Reader) -> tuple[str, FirstMessage]:
 
 
 def _conversation(
-    told: Payload,
+    told: Conversation,
     place: str,
     first: FirstMessage,
     parts: list[Told],
@@ -113,7 +113,7 @@ def _conversation(
     )
 
 
-def _status(told: Payload, reader: Reader) -> Status | None:
+def _status(told: Conversation, reader: Reader) -> Status | None:
     """None: the payload does not say."""
     word = reader.text(told.state, "/state")
     if word in STATES:
@@ -128,7 +128,7 @@ def _status(told: Payload, reader: Reader) -> Status | None:
 
 
 def _ended_at(
-    told: Payload, status: Status | None, parts: list[Told], as_of: datetime, reader: Reader
+    told: Conversation, status: Status | None, parts: list[Told], as_of: datetime, reader: Reader
 ) -> datetime | UnsetType | None:
     if status is None:
         return UNSET
@@ -140,7 +140,7 @@ def _ended_at(
     return closed_at or max(closes, default=as_of)
 
 
-def _subject(told: Payload, first: FirstMessage, at: str, reader: Reader) -> str | UnsetType:
+def _subject(told: Conversation, first: FirstMessage, at: str, reader: Reader) -> str | UnsetType:
     for raw, place in ((told.title, "/title"), (first.subject, f"{at}/subject")):
         if line := " ".join(plain(reader.text(raw, place)).split()):
             return line
@@ -152,7 +152,7 @@ def _is_customer(author: dict[str, ParticipantFacts]) -> bool:
 
 
 def _contact(
-    told: Payload, as_of: datetime, people: People, reader: Reader
+    told: Conversation, as_of: datetime, people: People, reader: Reader
 ) -> dict[str, ParticipantFacts]:
     """The first contact that it names, as the customer; empty: nobody is named."""
     for raw, at in _contacts(told, reader):
@@ -162,7 +162,7 @@ def _contact(
     return {}
 
 
-def _contacts(told: Payload, reader: Reader) -> Iterator[tuple[Raw, str]]:
+def _contacts(told: Conversation, reader: Reader) -> Iterator[tuple[Raw, str]]:
     listing = reader.read(told.contacts, "/contacts", Contacts)
     for position, one in enumerate((listing and listing.contacts) or []):
         yield one, f"/contacts/contacts/{position}"
@@ -172,7 +172,7 @@ def _contacts(told: Payload, reader: Reader) -> Iterator[tuple[Raw, str]]:
         yield told.user, "/user"
 
 
-def _initial(told: Payload, parts: list[Told], reader: Reader) -> dict[str, AssignmentFacts]:
+def _initial(told: Conversation, parts: list[Told], reader: Reader) -> dict[str, AssignmentFacts]:
     """Who has it, where no part tells since when."""
     if any(one.said.assignments for one in parts):
         return {}

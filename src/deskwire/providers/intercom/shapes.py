@@ -27,7 +27,7 @@ Seconds = Annotated[int, Meta(ge=0, le=LAST_SECOND)]
 Id = str | int
 
 
-class Payload(Struct, frozen=True):
+class Conversation(Struct, frozen=True):
     """One conversation, in the old shape or the modern one."""
 
     id: Annotated[str, Meta(min_length=1)]
