@@ -39,7 +39,7 @@ CHECKS = [
     status_code_conformance,
 ]
 #: What is there before: things to be found, changed and collided with.
-THERE: list[tuple[str, dict[str, object]]] = [
+THERE: list[tuple[str, dict[str, Any]]] = [
     ("/desk/agents", {"name": "Ana", "email": "ana@shop.example"}),
     ("/desk/chats", {"external_id": "a", "started_at": "2026-01-01T10:00:00"}),
     (
@@ -116,7 +116,9 @@ async def serve(folder: Path, started: Future[str], stop: asyncio.Event) -> None
         raise
 
 
-def requests_for(operation: APIOperation, path: str, method: str) -> st.SearchStrategy[Any]:
+def requests_for(
+    operation: APIOperation[Any, Any, Any, Any], path: str, method: str
+) -> st.SearchStrategy[Any]:
     """What is allowed and, where there is any, what is not."""
     modes = list(GenerationMode) if has_input(path, method) else [GenerationMode.POSITIVE]
     return st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes])
@@ -138,7 +140,7 @@ def test_a_route_answers_as_published(target: Target, path: str, method: str) ->
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: schemathesis.Case, known: str | None) -> None:
+    def ask(case: schemathesis.Case[Any], known: str | None) -> None:
         if known is not None:
             case.path_parameters = dict.fromkeys(case.path_parameters, known)
         case.call_and_validate(base_url=target.url, session=session, checks=CHECKS)

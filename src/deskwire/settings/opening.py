@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from msgspec.structs import replace
+
 from deskwire import destinations, providers
 from deskwire.core.codec import convert
 from deskwire.core.instants import to_micros
@@ -30,6 +32,8 @@ def open_hub(settings: Settings, timing: Timing | None = None) -> Hub:
 
 def _source(one: SourceSettings, ways: dict[str, Way]) -> Source:
     provider = providers.load(one.provider)
+    if not one.base_url:  # what the hub's own API takes in: there is nobody to ask further
+        provider = replace(provider, poll=None, backfill=None, detail=None, people=None)
     return Source(
         name=one.name,
         provider_name=one.provider,
