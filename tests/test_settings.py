@@ -9,6 +9,7 @@ import pytest
 from deskwire import settings
 from deskwire.cli.setting_up import TEMPLATE
 from deskwire.core.errors import Misconfigured
+from deskwire.settings.shape import SourceSettings
 
 WHOLE = """
 [[source]]
@@ -208,3 +209,16 @@ def test_the_template_of_init_is_a_whole_configuration(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_yet_is_refused_by_name(tmp_path: Path) -> None:
     text = f'[store]\nurl = "postgresql://x@y/z"\n{WHOLE}'
     assert faults(tmp_path, text) == ["store.url: only sqlite:///… is there so far"]
+
+
+def test_a_source_that_is_nowhere_is_asked_for_nothing() -> None:
+    """BigChat can be asked; what is only handed in, as to the hub's own API, has nobody to ask."""
+    handed_in = settings.Settings(
+        store=settings.StoreSettings(url="sqlite:///:memory:"),
+        source=[SourceSettings(name="handed-in", provider="bigchat")],
+    )
+    hub = settings.open_hub(handed_in)
+    hub.database.close()
+
+    provider = hub.sources["handed-in"].provider
+    assert (provider.poll, provider.backfill, provider.detail, provider.people) == (None,) * 4

@@ -274,3 +274,14 @@ def test_a_card_number_in_a_body_is_masked_however_it_is_written(
     body = json.dumps({"message": pair[0]}, ensure_ascii=is_ascii).encode()
 
     assert json.loads(mask_fields(body, NAMES)) == {"message": pair[1]}
+
+
+@pytest.mark.parametrize("blank", ["&nbsp;", "&#160;", "&#xA0;"])
+def test_blanks_as_html_writes_them_separate_digits_too(blank: str) -> None:
+    groups = ["4111", "1111", "1111", "1111"]
+    masked = blank.join(["****"] * 4)
+
+    assert mask_cards(blank.join(groups)) == masked
+    body = json.dumps({"body": f"<p>{blank.join(groups)}</p>"}).encode()
+    after = json.loads(mask_fields(body, frozenset({"body"})))
+    assert after == {"body": f"<p>{masked}</p>"}

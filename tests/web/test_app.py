@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
+
+import uvloop
 
 from deskwire.pipeline.hub import Hub
 from tests.web.serving import error, served
@@ -15,7 +16,7 @@ def test_a_hub_says_that_it_is_well_and_ready(tmp_path: Path) -> None:
             assert await client.ask("/health") == (200, {"status": "ok"})
             assert await client.ask("/ready") == (200, {"status": "ready"})
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_hub_without_its_database_is_well_but_not_ready(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_a_hub_without_its_database_is_well_but_not_ready(tmp_path: Path) -> Non
             status, answer = await client.ask("/ready")
             assert (status, answer["error_code"]) == (503, "unavailable")
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def replace_by_folder(hub: Hub, file: Path) -> None:
@@ -48,4 +49,4 @@ def test_an_unknown_route_and_method_are_errors_of_the_usual_shape(tmp_path: Pat
             path = "/integrations/intercom/conversations"
             assert await client.ask(path) == (405, not_allowed)
 
-    asyncio.run(story())
+    uvloop.run(story())

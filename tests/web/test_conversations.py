@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,7 +105,7 @@ def tell(folder: Path, story: Callable[[Served], Coroutine[Any, Any, None]]) -> 
         async with told(folder) as client:
             await story(client)
 
-    asyncio.run(all_of_it())
+    uvloop.run(all_of_it())
 
 
 def found(answer: tuple[int, Any]) -> list[str]:
@@ -287,7 +287,7 @@ def test_a_filter_that_makes_no_sense_is_told(tmp_path: Path) -> None:
 
             assert got == {query: invalid(fault) for query, fault in expected.items()}
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_no_text_is_the_syntax_of_a_search(tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_any_text_can_be_looked_for(
                     status, _ = await client.ask(f"{LIST}?{query}")
                     assert status == 200, (name, text)
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_conversation_is_shown_whole(tmp_path: Path) -> None:

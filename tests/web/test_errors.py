@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
+import uvloop
 from fastapi import FastAPI, Query
 from pydantic import BaseModel
 
@@ -63,7 +63,7 @@ async def ask_all(path: str, bodies: Iterable[bytes]) -> dict[bytes, tuple[int, 
 
 
 def test_every_fault_of_a_request_is_told_with_its_place() -> None:
-    answer = asyncio.run(ask("/things/7?limit=0", b'{"parts": [{}, {"number": "x"}], "kind": 7}'))
+    answer = uvloop.run(ask("/things/7?limit=0", b'{"parts": [{}, {"number": "x"}], "kind": 7}'))
 
     uuid = answer[1]["details"].pop(0)
     assert (uuid["field"], uuid["issue"]) == ("path.thing_id", "type_error")
@@ -84,7 +84,7 @@ def test_a_body_of_another_type_is_one_fault() -> None:
     expected = dict.fromkeys((b"null", b"[]", b"7"), invalid(("body", "type_error", message)))
     expected[b""] = invalid(("body", "missing", "Field required"))
 
-    assert asyncio.run(ask_all(THING, expected)) == expected
+    assert uvloop.run(ask_all(THING, expected)) == expected
 
 
 def test_a_body_that_is_no_json_is_a_400() -> None:
@@ -94,11 +94,11 @@ def test_a_body_that_is_no_json_is_a_400() -> None:
     beyond_all_bounds = b'{"parts": [{"number": ' + b"1" * 5000 + b"}]}"
     expected = dict.fromkeys((cut, no_text, deep, beyond_all_bounds), NOT_JSON)
 
-    assert asyncio.run(ask_all(THING, expected)) == expected
+    assert uvloop.run(ask_all(THING, expected)) == expected
 
 
 def test_half_an_emoji_in_a_name_can_be_told_back() -> None:
-    assert asyncio.run(ask(THING, b'{"parts": [], "sizes": {"\\ud83d": "x"}}')) == invalid(
+    assert uvloop.run(ask(THING, b'{"parts": [], "sizes": {"\\ud83d": "x"}}')) == invalid(
         (
             "sizes.\ufffd\ufffd\ufffd",
             "type_error",
@@ -108,14 +108,14 @@ def test_half_an_emoji_in_a_name_can_be_told_back() -> None:
 
 
 def test_a_fault_of_ours_is_a_500_that_tells_nothing_of_it() -> None:
-    assert asyncio.run(ask("/broken")) == (
+    assert uvloop.run(ask("/broken")) == (
         500,
         error("internal_error", "deskwire failed at this; its log says why"),
     )
 
 
 def test_a_database_that_is_away_is_a_503() -> None:
-    assert asyncio.run(ask("/busy")) == (
+    assert uvloop.run(ask("/busy")) == (
         503,
         error("unavailable", "the database is locked"),
     )

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def tell(folder: Path, story: Callable[[Served], Coroutine[Any, Any, None]]) -> 
         async with served(folder) as client:
             await story(client)
 
-    asyncio.run(all_of_it())
+    uvloop.run(all_of_it())
 
 
 def small(**changes: Any) -> bytes:  # noqa: ANN401 - whatever JSON can be
@@ -303,7 +304,9 @@ payloads = st.fixed_dictionaries(
 )
 
 
-@given(bodies=st.lists(payloads.map(lambda one: json.dumps(one).encode()) | st.binary(), max_size=50))
+@given(
+    bodies=st.lists(payloads.map(lambda one: json.dumps(one).encode()) | st.binary(), max_size=50)
+)
 @settings(max_examples=5)
 def test_whatever_is_posted_is_stored_or_refused(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
 
+import uvloop
+
 from tests.web.serving import Served, error, served
 
 PATH = "/integrations/intercom/conversations"
@@ -36,7 +38,7 @@ def test_a_hub_answers_to_names_of_this_machine_only(tmp_path: Path) -> None:
         async with served(tmp_path) as client:
             assert {host: await client.ask("/health", Host=host) for host in expected} == expected
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_request_without_a_name_or_with_two_is_refused(tmp_path: Path) -> None:
@@ -47,7 +49,7 @@ def test_a_request_without_a_name_or_with_two_is_refused(tmp_path: Path) -> None
                     writer.write(f"GET /health HTTP/1.0\r\n{head}\r\n".encode())
                     assert (await reader.readline()).split()[1] == b"400"
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_no_page_but_our_own_may_call(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_no_page_but_our_own_may_call(tmp_path: Path) -> None:
             }
             assert got == expected
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_length_beyond_the_limit_is_refused_before_the_body_comes(tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_a_length_beyond_the_limit_is_refused_before_the_body_comes(tmp_path: Pa
             assert answer.startswith(b"HTTP/1.1 413 ")
             assert answer.endswith(b'"a body may have 1 MiB, as max_body_mib says","details":null}')
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_body_of_unknown_length_is_read_to_the_limit_only(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_only(tmp_path: Path) -> N
             # What is on its way when the hub closes is not read, but it was sent.
             assert await flood(writer) < 16 << 20
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 def test_a_body_one_byte_beyond_the_limit_is_told_so(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_body_one_byte_beyond_the_limit_is_told_so(tmp_path: Path) -> None:
                         if status == 413:
                             assert await answer.json() == TOO_LARGE
 
-    asyncio.run(story())
+    uvloop.run(story())
 
 
 async def flood(writer: asyncio.StreamWriter) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from msgspec.structs import replace
+
 from deskwire import destinations, providers
 from deskwire.core.codec import convert
 from deskwire.core.instants import to_micros
@@ -17,19 +19,18 @@ from deskwire.store.db import Database
 def open_hub(settings: Settings, timing: Timing | None = None) -> Hub:
     """The hub that the settings describe, with its database open."""
     told = {one.name for one in settings.source}
-    given = [
-        SourceSettings(name=name, provider=name)
-        for name in GIVEN
-        if name not in told and name in providers.names()
-    ]
+    given = [SourceSettings(name=name, provider=name) for name in GIVEN if name not in told]
     ways = {one.name: _way(one) for one in settings.destination}
-    sources = [_source(one, ways) for one in [*settings.source, *given]]
+    sources = [_source(one, ways) for one in settings.source]
+    sources += [replace(_source(one, ways), is_given=True) for one in given]
     outlets = [_outlet(one, sources) for one in settings.destination]
     return Hub(Database(settings.store.url), sources, outlets, timing)
 
 
 def _source(one: SourceSettings, ways: dict[str, Way]) -> Source:
     provider = providers.load(one.provider)
+    if not one.base_url:  # what the hub's own API takes in: there is nobody to ask further
+        provider = replace(provider, poll=None, backfill=None, detail=None, people=None)
     return Source(
         name=one.name,
         provider_name=one.provider,

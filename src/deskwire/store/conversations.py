@@ -71,6 +71,7 @@ _ITEMS = {
     table: select(table).where(table.c.workspace == _A_WORKSPACE, table.c.conversation_id == _AN_ID)
     for table in (tables.participants, tables.messages, tables.assignments)
 }
+_CREATE = insert(C).on_conflict_do_nothing().returning(C.c.id)
 _SAVE = update(C).where(
     C.c.workspace == _A_WORKSPACE, C.c.id == _AN_ID, C.c.version == bindparam("a_version")
 )
@@ -143,24 +144,19 @@ def create(
     conversation_id = str(uuid.uuid4())
     if number is not None and find_number(connection, workspace, number) is not None:
         number = next_number(connection, workspace)
-    statement = (
-        insert(C)
-        .values(
-            workspace=workspace,
-            id=conversation_id,
-            source=source,
-            provider=origin.provider,
-            account=origin.account,
-            external_id=origin.external_id,
-            version=1,
-            created_at=now,
-            number=number,
-            **_columns(facts, seen),
-        )
-        .on_conflict_do_nothing()
-        .returning(C.c.id)
-    )
-    if connection.execute(statement).first() is None:
+    row = {
+        "workspace": workspace,
+        "id": conversation_id,
+        "source": source,
+        "provider": origin.provider,
+        "account": origin.account,
+        "external_id": origin.external_id,
+        "version": 1,
+        "created_at": now,
+        "number": number,
+        **_columns(facts, seen),
+    }
+    if connection.execute(_CREATE, row).first() is None:
         return None
     _save_items(connection, workspace, conversation_id, None, facts)
     derived.save_segments(connection, workspace, conversation_id, "[]", seen)

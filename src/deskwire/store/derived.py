@@ -14,6 +14,7 @@ from deskwire.store import tables
 from deskwire.store.upserts import insert
 
 C, S = tables.conversations, tables.segments
+_ADD = insert(S)
 
 #: Raised with every change of `columns`: rows that an older version wrote are derived again.
 DERIVED_BY = 1
@@ -66,12 +67,13 @@ def save_segments(
     rows = _segments(seen)
     if encode(rows) == before:
         return
-    connection.execute(
-        S.delete().where(S.c.workspace == workspace, S.c.conversation_id == conversation_id)
-    )
+    if before != "[]":
+        connection.execute(
+            S.delete().where(S.c.workspace == workspace, S.c.conversation_id == conversation_id)
+        )
     key = {"workspace": workspace, "conversation_id": conversation_id}
     if rows:
-        connection.execute(insert(S), [key | row for row in rows])
+        connection.execute(_ADD, [key | row for row in rows])
 
 
 def outdated(connection: Connection, limit: int) -> list[tuple[str, str]]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import uuid
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from deskwire.store import tables
 from deskwire.store.upserts import insert
 
 N, R, A = tables.agent_numbers, tables.agent_redirects, tables.agents
+
+# Built once, as it is run for every agent of every conversation that is heard of.
+_KNOWN = select(N.c.number).where(
+    N.c.workspace == bindparam("a_workspace"),
+    N.c.account == bindparam("an_account"),
+    N.c.external_id == bindparam("an_external_id"),
+)
 
 
 class Numbered(Struct, frozen=True, kw_only=True):
@@ -30,10 +37,8 @@ def meet(
     number: int | None = None,
 ) -> None:
     """See to it that an agent has a number: the one they are given, unless it is taken."""
-    known = select(N.c.number).where(
-        N.c.workspace == workspace, N.c.account == account, N.c.external_id == external_id
-    )
-    if connection.execute(known).first() is not None:
+    named = {"a_workspace": workspace, "an_account": account, "an_external_id": external_id}
+    if connection.execute(_KNOWN, named).first() is not None:
         return
     if number is None or _is_taken(connection, workspace, number):
         number = _next(connection, workspace)

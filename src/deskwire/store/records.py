@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, func, select
 
 from deskwire.core.facts import SetAside
 from deskwire.core.instants import from_micros, to_micros
@@ -16,28 +16,32 @@ from deskwire.store.upserts import insert
 R, L, S = tables.records, tables.record_conversations, tables.set_aside
 C = tables.conversations
 
+# Built once, as they are run for every record: SQLAlchemy takes longer to build a statement than
+# SQLite to run it.
+_KEEP = insert(R).on_conflict_do_nothing().returning(R.c.id)
+_LINK = insert(L).on_conflict_do_nothing()
+_A_WORKSPACE: BindParameter[str] = bindparam("a_workspace")
+_NOTHING_ASIDE = S.delete().where(
+    S.c.workspace == _A_WORKSPACE, S.c.record_id == bindparam("a_record")
+)
+
 
 def keep(
     connection: Connection, workspace: str, record: Record, dedupe_key: str | None = None
 ) -> bool:
     """Store a record; False when one with this dedupe key was stored before."""
-    statement = (
-        insert(R)
-        .values(
-            workspace=workspace,
-            id=record.id,
-            source=record.source,
-            account=record.account,
-            kind=record.kind,
-            origin=record.origin,
-            received_at=to_micros(record.received_at),
-            dedupe_key=dedupe_key,
-            body=zlib.compress(record.body),
-        )
-        .on_conflict_do_nothing()
-        .returning(R.c.id)
-    )
-    return connection.execute(statement).first() is not None
+    row = {
+        "workspace": workspace,
+        "id": record.id,
+        "source": record.source,
+        "account": record.account,
+        "kind": record.kind,
+        "origin": record.origin,
+        "received_at": to_micros(record.received_at),
+        "dedupe_key": dedupe_key,
+        "body": zlib.compress(record.body),
+    }
+    return connection.execute(_KEEP, row).first() is not None
 
 
 def get(connection: Connection, workspace: str, record_id: str) -> Record | None:
@@ -101,7 +105,7 @@ def link(
         }
         for at in ats
     ]
-    connection.execute(insert(L).on_conflict_do_nothing(), rows)
+    connection.execute(_LINK, rows)
 
 
 def unlink(
@@ -151,7 +155,7 @@ def replace_set_aside(
     connection: Connection, workspace: str, record: Record, places: list[SetAside]
 ) -> None:
     """What of a record could not be understood, in place of what was said of it before."""
-    connection.execute(S.delete().where(S.c.workspace == workspace, S.c.record_id == record.id))
+    connection.execute(_NOTHING_ASIDE, {"a_workspace": workspace, "a_record": record.id})
     rows = [
         {
             "workspace": workspace,

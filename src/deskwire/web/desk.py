@@ -32,7 +32,7 @@ from deskwire.web.desk_bodies import (
     SaidAnswer,
     UserAnswer,
 )
-from deskwire.web.errors import answers
+from deskwire.web.errors import ErrorAnswer, answers
 
 T = TypeVar("T")
 MOST_LISTED = 500
@@ -42,6 +42,7 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         **answers(*statuses, 422, 503),
         **{status: {"model": DeskErrorAnswer} for status in statuses},
+        400: {"model": DeskErrorAnswer | ErrorAnswer},  # of the desk, or of any route
     }
 
 

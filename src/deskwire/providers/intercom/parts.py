@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from deskwire.core.cards import mask_cards
 from deskwire.core.facts import AssignmentFacts, ConversationFacts, MessageFacts
 from deskwire.core.model import Attachment
 from deskwire.core.text import from_html, storable, storable_json
@@ -99,7 +100,7 @@ def message(told: Part | FirstMessage, body: str | None, at: str, reader: Reader
 
 def plain(html: str | None) -> str:
     """HTML as text."""
-    return storable(from_html(storable(html or ""))).strip()
+    return mask_cards(storable(from_html(storable(html or "")))).strip()
 
 
 def _attachments(raw: Raw, at: str, reader: Reader) -> tuple[Attachment, ...] | UnsetType:
