@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +16,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from deskwire import providers, settings
+from deskwire import settings
 from deskwire.core.errors import Misconfigured
 from deskwire.core.facts import Said
 from deskwire.core.model import Conversation
@@ -395,63 +392,3 @@ def test_files_that_are_not_there_are_told_all_at_once(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{tmp_path}/not is not there\n{tmp_path} is a directory: name the files in it"
     )
-
-
-#: Imports files in a process of its own; prints its peak memory in KiB.
-PEAK = """
-import re, sys
-from pathlib import Path
-from deskwire import settings
-from deskwire.pipeline.importing import Plan, import_files
-hub = settings.open_hub(settings.load(Path("deskwire.toml")))
-imported = import_files(hub, Plan(source=hub.sources["intercom"]), sys.argv[1:])
-hub.database.close()
-assert not imported.errors
-# Not `ru_maxrss`: that begins with what the process took that started this one.
-print(imported.new, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-"""
-
-
-def peak_mib(folder: Path, empty: Path, *files: str) -> tuple[int, float]:
-    """How many conversations were new, and the memory that it took."""
-    with fresh(empty, folder):
-        pass
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, *files],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(providers.__file__).parents[2])},
-    )
-    new, kib = done.stdout.split()
-    return int(new), int(kib) / 1024
-
-
-def write_file(path: Path, *, big: int, small: int) -> None:
-    """Conversations of 1 MB and of 50 kB, one list."""
-    talk = "Where is my order? It was to be here on Monday. " * 400
-    with path.open("w") as file:
-        for number in range(big + small):
-            told = version(number, 3)
-            told["conversation_parts"]["conversation_parts"][0]["body"] = talk * (
-                50 if number < big else 2
-            )
-            file.write(("[" if number == 0 else ",") + json.dumps(told))
-        file.write("]")
-
-
-@pytest.mark.parametrize(
-    ("big", "small"), [(2, 200), pytest.param(10, 1000, marks=pytest.mark.soak)]
-)
-def test_memory_does_not_grow_with_the_file(
-    empty: Path, tmp_path: Path, big: int, small: int
-) -> None:
-    write_file(tmp_path / "small.json", big=1, small=1)
-    write_file(tmp_path / "large.json", big=big, small=small)
-
-    _, little = peak_mib(tmp_path, empty, "small.json")
-    new, much = peak_mib(tmp_path, empty, "large.json")
-
-    assert new == big + small
-    assert much < little + 30
