@@ -23,8 +23,9 @@ FROM n
 CONVERSATIONS = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
 INSERT INTO conversations (workspace, id, source, provider, account, external_id, version,
-    created_at, status, started_at, updated_at, message_count, head, tags, attributes, is_erased)
-SELECT 'main', i, 'bigchat', 'bigchat', 'bigchat', i, 1, 0, 'open', 0, 0, 3, '', '', '', 0 FROM n
+    created_at, status, started_at, updated_at, message_count, head, tags, attributes, is_erased,
+    derived_by)
+SELECT 'main', i, 'bigchat', 'bigchat', 'bigchat', i, 1, 0, 'open', 0, 0, 3, '', '', '', 0, 9 FROM n
 """
 
 

@@ -62,7 +62,7 @@ def _print(now: Status) -> None:
     for source in now.sources:
         sources.add_row(
             f"{source.name} (paused)" if source.is_paused else source.name,
-            ago(source.polled_seconds_ago),
+            ago(source.polled_seconds_ago) if source.is_polled else "–",
             str(source.conversations_open),
             str(source.conversations_closed),
             str(source.messages),

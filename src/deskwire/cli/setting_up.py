@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 from rich.markup import escape
@@ -11,9 +13,12 @@ from deskwire import settings
 from deskwire.cli.common import Config, Json, console, open_hub, print_json
 from deskwire.core.errors import DeskwireError, Misconfigured
 from deskwire.core.exchange import Request
-from deskwire.pipeline.hub import Hub
+from deskwire.pipeline.hub import Hub, Outlet
 from deskwire.store import schema
 from deskwire.worker import calling
+
+#: Where posting anything would be more than a try.
+REACH = Request(method="HEAD", path="")
 
 TEMPLATE = """\
 # deskwire's configuration. Any key can be overridden by the environment, those of a source or
@@ -48,6 +53,34 @@ concurrency = 1                           # calls at once: OurAPI does not survi
 # external_id_prefix = ""                 # needed when two sources deliver to one OurAPI
 # notes = false                           # whether internal notes leave
 # user, token, timeout_seconds, paused: as on a source
+
+# Chats that clients write into the hub itself (/desk, see docs/how-to/use-the-desk-api.md) and
+# Intercom conversations that are posted to it belong to the sources "desk" and "intercom". They
+# are there by themselves; name them to say where they are delivered.
+# [[source]]
+# name = "desk"
+# provider = "desk"
+# destinations = ["savage-rentals", "absolutely-class-airlines"]
+
+# [[destination]]
+# name = "savage-rentals"
+# kind = "transcript_post"                # the transcript of a finished chat, posted as JSON
+# url = "https://crm.example.com/chats"
+# headers = { X-Api-Key = "${SAVAGE_KEY}" }
+# quiet_seconds = 30                      # after the last change of a chat that ended
+# zone = "Europe/London"
+
+# [[destination]]
+# name = "absolutely-class-airlines"
+# kind = "transcript_files"               # output/<customer>/1.txt, 2.txt, …
+# directory = "output"
+# footer = "This chat took {handling_seconds} seconds to handle."
+
+# [[destination]]
+# name = "crm"
+# kind = "webhook"                        # signed as Standard Webhooks
+# url = "https://crm.example.com/deskwire"
+# secret = "${CRM_WEBHOOK_SECRET}"        # whsec_…
 """
 
 
@@ -97,12 +130,32 @@ async def _probe_all(hub: Hub) -> dict[str, str | None]:
     async with calling(hub):
         results = {}
         for source in hub.sources.values():
-            name = f"source {source.name} at {source.base_url}"
-            results[name] = await _probe(hub, source.name, source.provider.probe)
+            if source.base_url:
+                name = f"source {source.name} at {source.base_url}"
+                results[name] = await _probe(hub, source.name, source.provider.probe)
         for outlet in hub.outlets.values():
+            if outlet.destination.address == "directory":
+                results[f"destination {outlet.name} in {outlet.directory}"] = _try_directory(outlet)
+                continue
             name = f"destination {outlet.name} at {outlet.base_url}"
-            results[name] = await _probe(hub, outlet.name, outlet.destination.probe)
+            is_url = outlet.destination.address == "url"
+            request = REACH if is_url else outlet.destination.probe
+            results[name] = await _probe(hub, outlet.name, request)
     return results
+
+
+def _try_directory(outlet: Outlet) -> str | None:
+    """What is wrong with writing there and what to do; None when it works."""
+    directory = Path(outlet.directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".check-", dir=directory) as folder:
+            file = Path(folder) / "1"
+            file.write_bytes(b"")
+            (Path(folder) / "2").hardlink_to(file)
+    except OSError as error:
+        return f"{error.strerror}; it must be writable, on a file system with hard links"
+    return None
 
 
 async def _probe(hub: Hub, name: str, request: Request | None) -> str | None:
@@ -112,11 +165,13 @@ async def _probe(hub: Hub, name: str, request: Request | None) -> str | None:
     try:
         answer = await hub.http[name](request)
     except DeskwireError as error:
-        return f"{error}; is base_url right, and does it run?"
+        return f"{error}; is the address right, and does it run?"
     what = f"{request.method} {request.path} answered {answer.status}"
     if answer.status in {401, 403}:
-        return f"{what}; check user and token"
+        return f"{what}; check user, token and headers"
     if answer.is_success or answer.status == 404:
+        return None
+    if request is REACH and answer.status < 500:  # it is there, and takes POSTs only
         return None
     return f"{what}: {answer.excerpt()}; is base_url right?"
 

@@ -66,6 +66,7 @@ class Source(Struct, frozen=True, kw_only=True):
     base_url: str
     ways: tuple[Way, ...] = ()
     is_paused: bool = False
+    is_given: bool = False  #: there without being configured
     timeout_seconds: float = 2.0  #: of one call; longer after each time-out
     workspace: str = "main"
 

@@ -29,6 +29,7 @@ class SourceStatus(Struct, frozen=True, kw_only=True):
     name: str
     provider: str
     is_paused: bool
+    is_polled: bool
     polled_seconds_ago: float | None
     failures_in_a_row: int
     last_error: str | None
@@ -86,7 +87,11 @@ class Figures(Struct, frozen=True, kw_only=True):
 def status(connection: Connection, hub: Hub) -> Status:
     """How everything is right now."""
     figures = {name: _figures(connection, name) for name in hub.workspaces}
-    sources = [_source(hub, one, figures[one.workspace]) for one in hub.sources.values()]
+    sources = [
+        _source(hub, one, figures[one.workspace])
+        for one in hub.sources.values()
+        if not one.is_given or _is_used(one, figures[one.workspace])
+    ]
     outlets = [_outlet(hub, one, figures[one.workspace]) for one in hub.outlets.values()]
     backlog = [one for counted in figures.values() for one in counted.backlog]
     notes = [
@@ -117,6 +122,11 @@ def _figures(connection: Connection, workspace: str) -> Figures:
     )
 
 
+def _is_used(source: Source, figures: Figures) -> bool:
+    known = {name for name, _ in figures.conversations}
+    return source.name in known.union(figures.set_aside)
+
+
 def _remarks(destination: str, said: Remarks) -> list[str]:
     """What concerns all conversations first, then what is not there, then what reads otherwise."""
     lines = [_remark(one) for one in said.shared]
@@ -145,6 +155,7 @@ def _source(hub: Hub, source: Source, figures: Figures) -> SourceStatus:
         name=source.name,
         provider=source.provider_name,
         is_paused=source.is_paused,
+        is_polled=source.provider.poll is not None,
         polled_seconds_ago=_ago(hub, fares.polled_at),
         failures_in_a_row=fares.failures,
         last_error=fares.last_error,

@@ -19,13 +19,10 @@ from deskwire.store.db import Database
 def open_hub(settings: Settings, timing: Timing | None = None) -> Hub:
     """The hub that the settings describe, with its database open."""
     told = {one.name for one in settings.source}
-    given = [
-        SourceSettings(name=name, provider=name)
-        for name in GIVEN
-        if name not in told and name in providers.names()
-    ]
+    given = [SourceSettings(name=name, provider=name) for name in GIVEN if name not in told]
     ways = {one.name: _way(one) for one in settings.destination}
-    sources = [_source(one, ways) for one in [*settings.source, *given]]
+    sources = [_source(one, ways) for one in settings.source]
+    sources += [replace(_source(one, ways), is_given=True) for one in given]
     outlets = [_outlet(one, sources) for one in settings.destination]
     return Hub(Database(settings.store.url), sources, outlets, timing)
 
