@@ -93,6 +93,7 @@ class Stage:
     bigchat_url: str = ""
     our_api_url: str = ""
     further: list[tuple[str, str]] = field(default_factory=list)  #: destinations: (name, URL)
+    has_transcripts: bool = False  #: chats that end are written to files, too
 
     @property
     def file(self) -> Path:
@@ -118,18 +119,22 @@ class Stage:
     ) -> None:
         """Write deskwire.toml."""
         outlets = [("our-api", self.our_api_url), *self.further]
+        names = [name for name, _ in outlets] + ["files"] * self.has_transcripts
         lines = [
             f'[store]\nurl = "sqlite:///{self.file.name}"',
             '[[source]]\nname = "bigchat"\nprovider = "bigchat"',
             f'base_url = "{self.bigchat_url}"\ntimeout_seconds = {timeout_seconds}',
             f"poll_every_seconds = {poll_every_seconds}",
-            f"destinations = [{', '.join(repr(name) for name, _ in outlets)}]",
+            f"destinations = {names}",
         ]
         for name, url in outlets:
             lines += [
                 f'[[destination]]\nname = "{name}"\nkind = "our_api"\nbase_url = "{url}"',
                 f"timeout_seconds = {timeout_seconds}\nsettle_seconds = {settle_seconds}",
             ]
+        if self.has_transcripts:
+            lines.append('[[destination]]\nname = "files"\nkind = "transcript_files"')
+            lines.append('directory = "output"\nquiet_seconds = 0')
         self.config.write_text("\n".join(lines) + "\n")
 
     def configure_nowhere(self) -> None:

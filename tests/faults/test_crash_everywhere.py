@@ -77,7 +77,7 @@ class Counted(dict[str, Http]):
 
 def short_stage(folder: Path) -> Stage:
     """Equal messages of one second, a second page, transfers, several ENDs, an unseen START."""
-    stage = Stage(folder)
+    stage = Stage(folder, has_transcripts=True)
     stage.chat(7, advisor=1)
     stage.chat(8, advisor=2, started_at=-60)
     stage.bigchat.script.extend(
@@ -99,6 +99,7 @@ def short_stage(folder: Path) -> Stage:
                 event(8, "MESSAGE", 8, message="k"),
                 event(8, "MESSAGE", 7, message="Bye", sender="agent"),
                 event(7, "MESSAGE", 5, message="It is mine now", sender="agent"),
+                event(8, "END", 9),
             ),
         ]
     )
@@ -140,7 +141,17 @@ def died(folder: Path, crashes_at: list[int]) -> bool:
 
     have_died = asyncio.run(run())
     assert judge(stage.file, stage.our_api) == Verdict()
+    check_transcripts(stage)
     return all(have_died)
+
+
+def check_transcripts(stage: Stage) -> None:
+    """Each chat that is known to be over has its file; a page that nobody stored is nobody's."""
+    over = stage.rows("SELECT external_id FROM conversations WHERE ended_at IS NOT NULL")
+    files = list((stage.folder / "output").rglob("*.*"))
+    assert {file.name for file in files} == {f"{n + 1}.txt" for n in range(len(over))}
+    headers = {file.read_text().partition("\n")[0] for file in files}
+    assert len(headers) == len(over)
 
 
 def length_of_a_run(folder: Path) -> int:
