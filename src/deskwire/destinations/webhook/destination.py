@@ -119,9 +119,7 @@ async def perform(step: Step, target: Target, http: Http) -> Outcome:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(one.sign(message_id, now, body) for one in signers),
     }
-    request = Request(
-        method="POST", path="", body=body.encode(), headers=headers, needs_body=False
-    )
+    request = Request(method="POST", path="", body=body.encode(), headers=headers, needs_body=False)
     answer = await http(request)
     if answer.is_success:
         return Learned(changes={KEY: step.sent})
