@@ -142,7 +142,7 @@ def gather(record: Record, said: list[Said]) -> list[Told]:
             external_id=external_id,
             facts=merge_all([facts for facts, _ in these]),
             places=[one.at for _, one in these],
-            number=these[-1][1].number,
+            number=next((one.number for _, one in these if one.number is not None), None),
         )
         for external_id, these in told.items()
     ]
