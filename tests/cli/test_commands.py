@@ -134,7 +134,7 @@ def test_db_upgrade_of_a_new_database_makes_its_schema(delivered: Path, tmp_path
     config = tmp_path / "deskwire.toml"
     config.write_text((delivered / "deskwire.toml").read_text())
     lines = [deskwire(tmp_path, "db", "upgrade").stdout for _ in range(2)]
-    assert lines == ["schema none → 0002\n", "schema 0002\n"]
+    assert lines == ["schema none → 0003\n", "schema 0003\n"]
 
 
 def test_run_refuses_an_address_that_others_can_reach(delivered: Path) -> None:

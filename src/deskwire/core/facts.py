@@ -32,6 +32,9 @@ class Head(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rating: Rating | UnsetType | None = UNSET
     topic: str | UnsetType | None = UNSET
     merged_into: str | UnsetType | None = UNSET
+    reopens: int | UnsetType = UNSET  #: how often it was opened again after an end
+    #: Its source does not hold it any more: it is neither listed nor counted.
+    withdrawn: bool | UnsetType = UNSET
 
 
 class ParticipantFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +100,33 @@ class PersonFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     said: ParticipantFacts
 
 
+class CustomerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one place of a record says of a customer, whatever conversation they are in."""
+
+    at: str
+    external_id: str
+    as_of: datetime
+    said: ParticipantFacts = ParticipantFacts()
+    attributes: dict[str, Entry] = {}
+
+
+class TopicFacts(Struct, frozen=True, kw_only=True):
+    """What conversations that began in a stretch of time, such as a month, were about."""
+
+    at: str
+    from_at: datetime
+    to_at: datetime  #: the stretch ends before it
+    as_of: datetime
+    topic: str | None  #: None: nothing is known any more
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """A place that was read otherwise than it is written, for whoever imports it."""
+
+    at: str
+    text: str
+
+
 class SetAside(Struct, frozen=True, kw_only=True):
     """A place of a record that could not be understood; the rest of the record goes on."""
 
@@ -105,7 +135,7 @@ class SetAside(Struct, frozen=True, kw_only=True):
     external_id: str | None = None  #: of the conversation it belongs to, where that is clear
 
 
-Said = ConversationFacts | PersonFacts | SetAside
+Said = ConversationFacts | PersonFacts | CustomerFacts | TopicFacts | SetAside | Note
 
 Value = TypeVar("Value", bound=Struct)
 
@@ -120,6 +150,18 @@ class Item(Struct, Generic[Value], frozen=True, kw_only=True):
     def stamp_of(self, field: str) -> Stamp:
         """The stamp under which a field was said."""
         return self.stamps.get(field, self.stamp)
+
+
+class Customer(Struct, frozen=True, kw_only=True):
+    """All that is known of a customer beside their conversations."""
+
+    said: Item[ParticipantFacts]
+    attributes: dict[str, Item[Entry]] = {}
+
+    def values(self) -> dict[str, str]:
+        """The attributes as they are now."""
+        told = {name: item.value.value for name, item in sorted(self.attributes.items())}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 class Facts(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from msgspec import UNSET
 
 from deskwire.core.facts import (
     ConversationFacts,
+    Customer,
+    CustomerFacts,
     Facts,
     Head,
     Item,
@@ -75,6 +77,22 @@ def lift_person(
     """What a record says of a person, stamped."""
     stamp = Stamp(to_micros(said.as_of), received_at, record, position)
     return Item(value=said.said, stamp=stamp)
+
+
+def lift_customer(said: CustomerFacts, received_at: int, record: str, position: int) -> Customer:
+    """What a record says of a customer, stamped."""
+    stamp = Stamp(to_micros(said.as_of), received_at, record, position)
+    return Customer(
+        said=Item(value=said.said, stamp=stamp), attributes=_stamped(said.attributes, stamp)
+    )
+
+
+def merge_customers(one: Customer, other: Customer) -> Customer:
+    """All that the two know together."""
+    return Customer(
+        said=merge_items(one.said, other.said),
+        attributes=_union(one.attributes, other.attributes),
+    )
 
 
 def merge_items(one: Item[Value], other: Item[Value]) -> Item[Value]:

@@ -84,6 +84,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
     rating: Rating | None
     attributes: dict[str, str]
     merged_into: str | None  #: external id of the conversation that goes on in its place
+    reopens: int | None = None  #: how often it was opened again; None: the provider does not say
+    is_withdrawn: bool = False  #: its source does not hold it any more
     is_erased: bool = False
 
     @property

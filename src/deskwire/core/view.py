@@ -66,6 +66,8 @@ def view(
             if one.value.value is not None
         },
         merged_into=_said(head.merged_into, None),
+        reopens=_said(head.reopens, None),
+        is_withdrawn=_said(head.withdrawn, False),  # noqa: FBT003 - the default
         is_erased=facts.erased,
     )
 

@@ -14,12 +14,11 @@ from deskwire.pipeline.marking import News, mark_deliveries
 from deskwire.pipeline.normalise import (
     DETAIL,
     PERSON,
-    Change,
     apply,
-    mark_conversations_of,
     read,
     tell,
 )
+from deskwire.pipeline.noting import Change, mark_conversations_of
 from deskwire.pipeline.poll import describe, raise_unless_useful
 from deskwire.store import agents, backlogs, conversations, records, work
 from deskwire.store.db import Connection

@@ -18,7 +18,8 @@ from deskwire.pipeline.files import STDIN, Broken, Value, opened, values, whole
 from deskwire.pipeline.hub import Hub, Source
 from deskwire.pipeline.intake import new_record
 from deskwire.pipeline.marking import News, ended_at, mark_deliveries
-from deskwire.pipeline.normalise import Change, apply, read
+from deskwire.pipeline.normalise import apply, read
+from deskwire.pipeline.noting import Change
 from deskwire.store import conversations, records
 from deskwire.store.db import Connection
 

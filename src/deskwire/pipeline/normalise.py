@@ -14,18 +14,18 @@ from deskwire.core.errors import DeskwireError, GiveUp, Unreadable
 from deskwire.core.facts import (
     ConversationFacts,
     Facts,
-    Item,
-    ParticipantFacts,
-    PersonFacts,
+    Note,
     Said,
     SetAside,
+    TopicFacts,
 )
 from deskwire.core.instants import to_micros
-from deskwire.core.merge import is_same, lift, lift_person, merge, merge_all, merge_items
+from deskwire.core.merge import is_same, lift, merge, merge_all
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
 from deskwire.pipeline.marking import News, Reach, ended_at, mark_deliveries
+from deskwire.pipeline.noting import Change, note
 from deskwire.store import agents, conversations, numbers, records, work
 from deskwire.store.db import Connection
 from deskwire.store.work import Claim
@@ -40,16 +40,6 @@ LONGEST_KEY = 240
 BATCH = 2
 
 
-class Change(Struct, frozen=True, kw_only=True):
-    """What a record made of one conversation, for the log."""
-
-    conversation: str
-    external_id: str
-    is_new: bool = False
-    is_changed: bool = False  #: it was known, and other things of it are now
-    messages: int
-
-
 async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
     """Read a record's meaning and merge it in."""
     record = await hub.read(lambda c: records.get(c, source.workspace, claim.key))
@@ -57,7 +47,7 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
         raise GiveUp(f"record {claim.key} is not there")
     said = await asyncio.to_thread(read, source, record)
     now = hub.now()
-    await hub.write(lambda c: _note(c, now, source, record, said))
+    await hub.write(lambda c: note(c, now, source, record, said))
     changes: list[Change] = []
     told = iter(gather(record, said))
     while batch := list(islice(told, BATCH)):
@@ -88,12 +78,13 @@ def _with_short_keys(one: Said) -> Said:
     if isinstance(one, SetAside):
         return SetAside(at=one.at, reason=one.reason)
     reason = f"an id of {len(too_long[0])} characters: {too_long[0][:50]}…"
-    is_clear = isinstance(one, ConversationFacts) and one.external_id not in too_long
-    return SetAside(at=one.at, reason=reason, external_id=one.external_id if is_clear else None)
+    told = one.external_id if isinstance(one, ConversationFacts) else None
+    return SetAside(at=one.at, reason=reason, external_id=None if told in too_long else told)
 
 
 def _keys(one: Said) -> Iterator[str]:
-    yield one.external_id or ""
+    if not isinstance(one, TopicFacts | Note):
+        yield one.external_id or ""
     if not isinstance(one, ConversationFacts):
         return
     yield from (*one.participants, *one.messages, *one.assignments)
@@ -116,8 +107,9 @@ def apply(
     Of `news` only the reach, and whether a person ended it, need to be told.
     """
     news = news or News()
-    _note(connection, now, source, record, said, "import" if news.reach == "import" else "replay")
-    return _take_in(now, source, record, gather(record, said), news, connection)
+    reach: Reach = "import" if news.reach == "import" else "replay"
+    noted = note(connection, now, source, record, said, reach)
+    return noted + _take_in(now, source, record, gather(record, said), news, connection)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -146,22 +138,6 @@ def gather(record: Record, said: list[Said]) -> list[Told]:
         )
         for external_id, these in told.items()
     ]
-
-
-def _note(
-    connection: Connection,
-    now: int,
-    source: Source,
-    record: Record,
-    said: list[Said],
-    reach: Reach = "replay",
-) -> None:
-    """Keep what a record says of people, and what of it is set aside."""
-    for position, one in enumerate(said):
-        if isinstance(one, PersonFacts) and _meet(connection, source, one, record, position):
-            mark_conversations_of(connection, now, source, one.external_id, reach)
-    asides = [one for one in said if isinstance(one, SetAside)]
-    records.replace_set_aside(connection, source.workspace, record, asides)
 
 
 def _take_in(
@@ -204,43 +180,6 @@ def ask_further(
     for agent in sorted(wanted - known.keys()):
         # One answer is enough, whenever it was asked for; until then every page asks again.
         work.ensure(connection, now, source.workspace, "fetch", source.name, PERSON + agent)
-
-
-def _meet(
-    connection: Connection, source: Source, said: PersonFacts, record: Record, position: int
-) -> bool:
-    """Whether something new is known of a person, other than that it still holds."""
-    item = lift_person(said, to_micros(record.received_at), record.id, position)
-    known = agents.load(connection, source.workspace, source.account, [said.external_id])
-    before = known.get(said.external_id)
-    after = item if before is None else merge_items(before, item)
-    if after == before:
-        return False
-    workspace, account = source.workspace, source.account
-    agents.save(connection, workspace, account, said.external_id, after, said.number)
-    return before is None or after.value != before.value
-
-
-def keep_person(
-    connection: Connection,
-    now: int,
-    source: Source,
-    external_id: str,
-    item: Item[ParticipantFacts],
-    number: int | None = None,
-) -> None:
-    """Replace what is known of a person; their conversations may read otherwise now."""
-    agents.save(connection, source.workspace, source.account, external_id, item, number)
-    mark_conversations_of(connection, now, source, external_id)
-
-
-def mark_conversations_of(
-    connection: Connection, now: int, source: Source, agent: str, reach: Reach = "replay"
-) -> None:
-    """Have the conversations of an agent, of whom something new is known, looked at again."""
-    found = conversations.with_agents(connection, source.workspace, source.account, [agent])
-    for conversation_id in found:
-        mark_deliveries(connection, now, source, conversation_id, News(reach=reach))
 
 
 def _merge_in(connection: Connection, now: int, source: Source, told: Told, news: News) -> Change:

@@ -22,7 +22,8 @@ from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source
 from deskwire.pipeline.marking import News, ended_at, mark_deliveries
-from deskwire.pipeline.normalise import ask_further, keep_person, read
+from deskwire.pipeline.normalise import ask_further, read
+from deskwire.pipeline.noting import keep_person
 from deskwire.store import agents, conversations, records
 from deskwire.store.conversations import Stored
 from deskwire.store.db import Connection

@@ -54,7 +54,7 @@ class Stored(Struct, frozen=True, kw_only=True):
     version: int
     number: int | None
     facts: Facts
-    segments: str  #: JSON of its rows in `segments`
+    rows: dict[str, str]  #: JSON of its derived rows, by table
 
 
 # Built once, as they are run for every change: SQLAlchemy takes longer to build a statement than
@@ -123,7 +123,7 @@ def load(connection: Connection, workspace: str, conversation_id: str) -> Stored
         version=row["version"],
         number=row["number"],
         facts=facts,
-        segments=row["segments"],
+        rows={name: row[name] for name in derived.ROWS},
     )
 
 
@@ -159,7 +159,8 @@ def create(
     if connection.execute(_CREATE, row).first() is None:
         return None
     _save_items(connection, workspace, conversation_id, None, facts)
-    derived.save_segments(connection, workspace, conversation_id, "[]", seen)
+    derived.save_rows(connection, workspace, conversation_id, derived.NONE, seen)
+    derived.spell(connection, workspace, "channel", seen.channel)
     return conversation_id
 
 
@@ -172,7 +173,9 @@ def save(
     if not connection.execute(_SAVE, {**named, **row}).rowcount:
         return False
     _save_items(connection, workspace, before.id, before.facts, facts)
-    derived.save_segments(connection, workspace, before.id, before.segments, seen)
+    derived.save_rows(connection, workspace, before.id, before.rows, seen)
+    if before.facts.head.value.channel != facts.head.value.channel:
+        derived.spell(connection, workspace, "channel", seen.channel)
     return True
 
 

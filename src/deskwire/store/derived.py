@@ -10,14 +10,20 @@ from deskwire.core.document import preview, took_part
 from deskwire.core.exchange import encode
 from deskwire.core.instants import to_micros
 from deskwire.core.model import Conversation
+from deskwire.core.responses import responses
 from deskwire.store import tables
 from deskwire.store.upserts import insert
 
-C, S = tables.conversations, tables.segments
-_ADD = insert(S)
+C = tables.conversations
+_SPELL = insert(tables.spellings).on_conflict_do_nothing()
 
-#: Raised with every change of `columns`: rows that an older version wrote are derived again.
-DERIVED_BY = 1
+#: Raised with every change of `columns` or `_rows`: what an older version wrote is derived again.
+DERIVED_BY = 2
+
+#: The tables of derived rows; a column of the conversation has each one's as JSON.
+ROWS = {"segments": tables.segments, "responses": tables.responses}
+_ADD = {name: insert(table) for name, table in ROWS.items()}
+NONE = dict.fromkeys(ROWS, "[]")
 
 
 def columns(seen: Conversation) -> dict[str, object]:
@@ -37,8 +43,30 @@ def columns(seen: Conversation) -> dict[str, object]:
         "message_count": len(seen.messages),
         "last_message_at": to_micros(seen.messages[-1].sent_at) if seen.messages else None,
         "preview": preview(seen),
-        "segments": encode(_segments(seen)),
+        "channel_key": key(seen.channel),
+        "topic": seen.topic,
+        "agent": seen.agent and seen.agent.external_id,
+        "team": seen.assignments[-1].team if seen.assignments else None,
+        "reopens": seen.reopens,
+        **_rating(seen),
+        "is_withdrawn": seen.is_withdrawn,
+        **{name: encode(rows) for name, rows in _rows(seen).items()},
         "derived_by": DERIVED_BY,
+    }
+
+
+def key(name: str | None) -> str | None:
+    """What names have in common that differ in case and blanks only."""
+    return None if name is None else " ".join(name.split()).casefold()[:255]
+
+
+def _rating(seen: Conversation) -> dict[str, object]:
+    one = seen.rating
+    return {
+        "rating": one and one.value,
+        "rating_min": one and one.scale_min,
+        "rating_max": one and one.scale_max,
+        "rated_at": one and _micros(one.rated_at),
     }
 
 
@@ -46,34 +74,62 @@ def _micros(instant: datetime | None) -> int | None:
     return None if instant is None else to_micros(instant)
 
 
-def _segments(seen: Conversation) -> list[dict[str, object]]:
-    return [
-        {
-            "position": position,
-            "account": seen.account,
-            "agent": one.agent and one.agent.external_id,
-            "team": one.team,
-            "from_at": to_micros(one.from_at),
-            "to_at": _micros(one.to_at),
-        }
-        for position, one in enumerate(seen.assignments)
-    ]
+def _rows(seen: Conversation) -> dict[str, list[dict[str, object]]]:
+    before = [None, *(one.agent for one in seen.assignments)]
+    return {
+        "segments": [
+            {
+                "position": position,
+                "account": seen.account,
+                "agent": one.agent and one.agent.external_id,
+                "previous_agent": previous and previous.external_id,
+                "team": one.team,
+                "from_at": to_micros(one.from_at),
+                "to_at": _micros(one.to_at),
+            }
+            for position, (one, previous) in enumerate(zip(seen.assignments, before, strict=False))
+        ],
+        "responses": [
+            {
+                "position": position,
+                "account": seen.account,
+                "agent": one.agent.external_id,
+                "asked_at": to_micros(one.asked_at),
+                "answered_at": to_micros(one.answered_at),
+            }
+            for position, one in enumerate(responses(seen))
+        ],
+    }
 
 
-def save_segments(
-    connection: Connection, workspace: str, conversation_id: str, before: str, seen: Conversation
+def save_rows(
+    connection: Connection,
+    workspace: str,
+    conversation_id: str,
+    before: dict[str, str],
+    seen: Conversation,
 ) -> None:
-    """Replace the rows of who had it when, unless they are as `before` (their JSON)."""
-    rows = _segments(seen)
-    if encode(rows) == before:
-        return
-    if before != "[]":
-        connection.execute(
-            S.delete().where(S.c.workspace == workspace, S.c.conversation_id == conversation_id)
-        )
+    """Replace the derived rows, but for those tables where they are as `before` (their JSON)."""
     key = {"workspace": workspace, "conversation_id": conversation_id}
-    if rows:
-        connection.execute(_ADD, [key | row for row in rows])
+    for name, rows in _rows(seen).items():
+        if encode(rows) == before[name]:
+            continue
+        table = ROWS[name]
+        if before[name] != "[]":
+            connection.execute(
+                table.delete().where(
+                    table.c.workspace == workspace, table.c.conversation_id == conversation_id
+                )
+            )
+        if rows:
+            connection.execute(_ADD[name], [key | row for row in rows])
+
+
+def spell(connection: Connection, workspace: str, kind: str, name: str | None) -> None:
+    """Remember how a word is spelt, unless it was met before in another spelling."""
+    if name is not None:
+        row = {"workspace": workspace, "kind": kind, "key": key(name), "name": name}
+        connection.execute(_SPELL, row)
 
 
 def outdated(connection: Connection, limit: int) -> list[tuple[str, str]]:
@@ -85,10 +141,15 @@ def outdated(connection: Connection, limit: int) -> list[tuple[str, str]]:
 
 
 def derive(
-    connection: Connection, workspace: str, conversation_id: str, before: str, seen: Conversation
+    connection: Connection,
+    workspace: str,
+    conversation_id: str,
+    before: dict[str, str],
+    seen: Conversation,
 ) -> None:
     """Write what is derived anew; what is known does not change. `before`: see above."""
     connection.execute(
         update(C).where(C.c.workspace == workspace, C.c.id == conversation_id).values(columns(seen))
     )
-    save_segments(connection, workspace, conversation_id, before, seen)
+    save_rows(connection, workspace, conversation_id, before, seen)
+    spell(connection, workspace, "channel", seen.channel)

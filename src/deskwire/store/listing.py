@@ -52,7 +52,8 @@ def page(
 ) -> list[Listed]:
     """The newest conversations, or those that follow a place."""
     order = (C.c.started_at, C.c.created_at, C.c.id)
-    conditions = [C.c.workspace == workspace, *_conditions(connection, workspace, wanted)]
+    conditions = [C.c.workspace == workspace, C.c.is_withdrawn.is_(False)]
+    conditions += _conditions(connection, workspace, wanted)
     if after is not None:
         conditions.append(tuple_(*order) < tuple_(*after))
     rows = connection.execute(

@@ -47,7 +47,7 @@ def _derive_some(connection: Connection) -> int:
         for agent in stored.facts.agents():
             numbers.meet(connection, workspace, stored.origin.account, agent)
         seen = view(stored.facts, stored.origin, {})
-        derived.derive(connection, workspace, conversation_id, stored.segments, seen)
+        derived.derive(connection, workspace, conversation_id, stored.rows, seen)
     return len(outdated)
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -105,6 +106,19 @@ conversations = Table(
     _instant("last_message_at"),
     Column("preview", Text),  # the beginning of the last message
     Column("segments", Text, nullable=False, server_default="[]"),  # JSON of its rows there
+    Column("responses", Text, nullable=False, server_default="[]"),  # the same
+    Column("channel_key", Text),  # case-folded; how it is spelt is in `spellings`
+    Column("topic", Text),  # its own; without one its month's counts
+    Column("agent", String(255)),  # who had it last
+    Column("team", Text),
+    Column("reopens", Integer),
+    Column("rating", Float),
+    Column("rating_min", Float),
+    Column("rating_max", Float),
+    _instant("rated_at"),
+    Column(
+        "is_withdrawn", Boolean(create_constraint=False), nullable=False, server_default=false()
+    ),
     # Which version of the code derived these; an older one's are derived again.
     Column("derived_by", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("workspace", "id"),
@@ -112,6 +126,8 @@ conversations = Table(
     Index("ix_conversations_number", "workspace", "number", unique=True),
     Index("ix_conversations_list", "workspace", "started_at", "created_at", "id"),
     Index("ix_conversations_derived_by", "derived_by"),
+    Index("ix_conversations_ended_at", "workspace", "ended_at"),
+    Index("ix_conversations_of_customer", "workspace", "account", "customer"),
 )
 
 segments = Table(
@@ -122,12 +138,67 @@ segments = Table(
     Column("position", Integer, nullable=False),
     Column("account", String(100), nullable=False),
     Column("agent", String(255)),  # the provider's id; None: unassigned, or only a team
+    Column("previous_agent", String(255)),  # from whom it was taken over; None: from nobody
     Column("team", Text),
     _instant("from_at", nullable=False),
     _instant("to_at"),  # None while it lasts
     PrimaryKeyConstraint("workspace", "conversation_id", "position"),
     _of_conversation(),
     Index("ix_segments_agent", "workspace", "account", "agent"),
+    Index("ix_segments_to_at", "workspace", "to_at"),
+)
+
+responses = Table(
+    "responses",  # a customer's waits that an agent's message ended; the first is number 0
+    metadata,
+    _workspace(),
+    Column("conversation_id", String(36), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("account", String(100), nullable=False),
+    Column("agent", String(255), nullable=False),
+    _instant("asked_at", nullable=False),
+    _instant("answered_at", nullable=False),
+    PrimaryKeyConstraint("workspace", "conversation_id", "position"),
+    _of_conversation(),
+    Index("ix_responses_answered_at", "workspace", "answered_at"),
+)
+
+customers = Table(
+    "customers",  # what is known of customers beside their conversations
+    metadata,
+    _workspace(),
+    Column("account", String(100), nullable=False),
+    Column("external_id", String(255), nullable=False),
+    *_stamp(),
+    Column("role", String(10)),
+    Column("name", Text),
+    Column("email", Text),
+    Column("attributes", Text, nullable=False),  # JSON of dict[str, Item[Entry]]
+    Column("type", Text),  # the attribute
+    Column("type_key", Text),  # case-folded; how it is spelt is in `spellings`
+    PrimaryKeyConstraint("workspace", "account", "external_id"),
+)
+
+topics = Table(
+    "topics",  # what conversations that began in a stretch of time were about
+    metadata,
+    _workspace(),
+    _instant("from_at", nullable=False),
+    _instant("to_at", nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("topic", Text),
+    PrimaryKeyConstraint("workspace", "from_at"),
+)
+
+spellings = Table(
+    "spellings",  # how words that differ in case only are shown: as they were spelt first
+    metadata,
+    _workspace(),
+    Column("kind", String(20), nullable=False),  # channel, customer_type
+    Column("key", String(255), nullable=False),  # case-folded
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("workspace", "kind", "key"),
 )
 
 record_conversations = Table(

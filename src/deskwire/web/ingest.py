@@ -19,7 +19,7 @@ from deskwire.core.provider import Record
 from deskwire.core.text import storable
 from deskwire.pipeline import intake, normalise
 from deskwire.pipeline.hub import Hub, Source
-from deskwire.pipeline.normalise import Change
+from deskwire.pipeline.noting import Change
 from deskwire.store import conversations, records
 from deskwire.store.db import Connection
 from deskwire.web.errors import Detail, answers, details_of, invalid, not_json
