@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-NAMES = ("calls", "delay", "throughput", "idle", "gap", "writer")
+NAMES = ("calls", "delay", "throughput", "idle", "gap", "writer", "ingest", "listing", "importing")
 MARKS = {True: "✓", False: "✗", None: ""}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Literal
 
 from msgspec import Struct
@@ -60,6 +61,19 @@ def figure(
         goal=goal,
         is_met=is_met,
     )
+
+
+def of_rounds(
+    name: str,
+    unit: str,
+    rounds: Sequence[tuple[float, float]],
+    peer_name: str,
+    goal: Goal | None = None,
+) -> Figure:
+    """The figure of the medians of rounds, each of which measured both; of the ratios, too."""
+    measured, peer = (median(values) for values in zip(*rounds, strict=True))
+    ratio = median(one / other for one, other in rounds)
+    return figure(name, unit, measured, (peer_name, peer), goal, ratio)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -112,7 +112,7 @@ def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
         "destination[1].base_url: String should match pattern '^(https?://\\S+)?$'",
         "sorce: there is no such key; is it misspelt?",
         "source 'one' is there twice",
-        "source 'one': provider 'bigchatt' is unknown; there are: bigchat",
+        "source 'one': provider 'bigchatt' is unknown; there are: bigchat, desk, intercom",
         "source 'one': there is no key 'pol_every_seconds'; is it misspelt?",
         "source 'one': base_url is required",
         "source 'one': no [[destination]] defines 'nowhere'",
@@ -133,7 +133,7 @@ def test_what_is_right_beside_a_mistyped_value_is_checked_too(tmp_path: Path) ->
         "source[1].name: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'",
         "source[1].poll_every_seconds: Input should be greater than or equal to 0.1",
         "server.host: without API keys the hub answers on a loopback address only",
-        "source 'number-0': provider 'bigcat' is unknown; there are: bigchat",
+        "source 'number-0': provider 'bigcat' is unknown; there are: bigchat, desk, intercom",
     ]
 
 
@@ -163,7 +163,8 @@ def test_with_a_prefix_for_one_of_them_they_can_share_it(tmp_path: Path) -> None
     text = WHOLE + 'external_id_prefix = { other = "o-" }\n' + SECOND_SOURCE
     hub = settings.open_hub(load(tmp_path, text))
     hub.database.close()
-    assert hub.outlets["our-api"].external_id_prefix == {"bigchat": "", "other": "o-"}
+    prefixes = hub.outlets["our-api"].external_id_prefix
+    assert (prefixes["bigchat"], prefixes["other"]) == ("", "o-")
 
 
 SECOND_DESTINATION = """
@@ -222,3 +223,94 @@ def test_a_source_that_is_nowhere_is_asked_for_nothing() -> None:
 
     provider = hub.sources["handed-in"].provider
     assert (provider.poll, provider.backfill, provider.detail, provider.people) == (None,) * 4
+
+
+CLIENTS = """
+[[source]]
+name = "desk"
+provider = "desk"
+destinations = ["post", "files", "hooks"]
+[[destination]]
+name = "post"
+kind = "transcript_post"
+url = "https://crm.example.com/chats/"
+headers = { X-Key = "${CRM_KEY}" }
+deliver_from = 2026-11-01
+[[destination]]
+name = "files"
+kind = "transcript_files"
+directory = "output"
+footer = "This chat took {handling_seconds} seconds to handle."
+[[destination]]
+name = "hooks"
+kind = "webhook"
+url = "https://crm.example.com/hooks"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
+"""
+
+
+def test_clients_are_configuration_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_KEY", "s3cret")
+    hub = settings.open_hub(load(tmp_path, CLIENTS))
+    hub.database.close()
+
+    post, files = hub.outlets["post"], hub.outlets["files"]
+    assert (post.base_url, post.headers) == ("https://crm.example.com/chats/", {"X-Key": "s3cret"})
+    assert files.directory == f"{tmp_path}/output"
+    ways = {way.destination: way for way in hub.sources["desk"].ways}
+    assert {name: way.trigger for name, way in ways.items()} == {
+        "post": "ended",
+        "files": "ended",
+        "hooks": "change",
+    }
+    assert ways["post"].deliver_from == 1_793_491_200_000_000
+
+
+def test_the_desk_and_intercom_are_there_without_being_configured(tmp_path: Path) -> None:
+    hub = settings.open_hub(load(tmp_path, ""))
+    hub.database.close()
+
+    assert {name: source.is_given for name, source in hub.sources.items()} == {
+        "desk": True,
+        "intercom": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('url = "https://crm.example.com/chats/"', "", "destination 'post': url is required"),
+        ('"output"', '""', "destination 'files': directory is required"),
+        (
+            'directory = "output"',
+            'directory = "output"\nurl = "https://a.example"',
+            "destination 'files': url is not for transcript_files; it has directory",
+        ),
+        (
+            "{handling_seconds}",
+            "{handling_second}",
+            "destination 'files': footer: {handling_second} must be one of {handling_seconds}",
+        ),
+        ('directory = "output"', 'directory = "output"\nzone = 3', "Expected `str`, got `int`"),
+        ('"whsec_', '"', "destination 'hooks': secret, secrets: each must be whsec_"),
+        ('provider = "desk"', 'provider = "intercom"', "source 'desk': this name is for what"),
+        ("${CRM_KEY}", "${NO_KEY}", "destination[1].headers.X-Key: the environment has no"),
+    ],
+)
+def test_what_is_wrong_with_a_client_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str, said: str
+) -> None:
+    monkeypatch.setenv("CRM_KEY", "s3cret")
+    (fault,) = faults(tmp_path, CLIENTS.replace(before, after, 1))
+    assert said in fault
+
+
+def test_two_destinations_never_write_into_one_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_KEY", "s3cret")
+    more = (
+        '[[destination]]\nname = "more"\nkind = "transcript_files"\ndirectory = "./x/../output"\n'
+    )
+    (fault,) = faults(tmp_path, CLIENTS + more)
+    assert fault.startswith("destinations files, more have one directory, ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from deskwire import settings
+from deskwire.pipeline.deliver import deliver
 from deskwire.pipeline.desk import Changes, Desk
+from deskwire.pipeline.gate import Gate
 from deskwire.pipeline.hub import Hub
 from deskwire.pipeline.intake import new_record
 from deskwire.pipeline.marking import News, Reach
@@ -20,8 +23,9 @@ from deskwire.pipeline.normalise import apply, read
 from deskwire.pipeline.reconcile import verify_all
 from deskwire.pipeline.replay import replay
 from deskwire.sandbox.run import serve
-from deskwire.store import backlogs, deliveries, records, schema, work
+from deskwire.store import backlogs, deliveries, records, schema, upkeep, work
 from deskwire.store.db import Connection
+from deskwire.worker import calling
 from tests.receiver import Receiver
 from tests.stage import FAST, running, until
 
@@ -195,6 +199,49 @@ async def end_twice(hub: Hub) -> None:
     await rest(hub)
     await change(hub, chat_id, ended_at=TEN.replace(hour=12))
     await rest(hub)
+
+
+def test_a_chat_that_ends_again_just_when_its_reopening_is_noted_is_sent(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        hub, held = scene.hub(), threading.Event()
+        chat_id = await chat(hub, ended_at=TEN)
+        await change(hub, chat_id, ended_at=None)
+        [claim] = await hub.write(lambda c: work.claim(c, hub.now(), "deliver", "post", 1, 10**7))
+        async with calling(hub):
+            waiting = hub.write(lambda _connection: held.wait())
+            noting = asyncio.create_task(deliver(hub, hub.outlets["post"], claim, Gate([], 0)))
+            writing = asyncio.ensure_future(waiting)
+            await asyncio.sleep(0.3)  # its view is of before the end, its commit comes after
+            ending = asyncio.ensure_future(
+                hub.write(lambda c: Desk(hub, c).end(chat_id), is_urgent=True)
+            )
+            await asyncio.sleep(0.1)
+            held.set()
+            await asyncio.gather(writing, noting, ending)
+
+        async with running(hub):
+            await until(lambda: len(scene.receiver.posted) == 1)
+
+    on_stage(tmp_path, story)
+
+
+def test_an_outage_that_ends_does_not_end_the_quiet_time_of_others(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        hub = scene.hub("quiet_seconds = 3600")
+        chat_id = await chat(hub, ended_at=TEN)
+
+        woken = await hub.write(lambda c: upkeep.wake_all(c, hub.now(), "deliver", "post"))
+
+        [(due_at,)] = hub.database.read(
+            lambda c: c.exec_driver_sql(
+                "SELECT due_at FROM work WHERE kind = 'deliver' AND key = ?", (chat_id,)
+            ).fetchall()
+        )
+        assert woken == 0
+        assert due_at > hub.after(3500)
+        hub.database.close()
+
+    on_stage(tmp_path, story)
 
 
 def test_a_chat_that_ends_again_is_not_sent_again(tmp_path: Path) -> None:

@@ -9,6 +9,11 @@ import uvloop
 from deskwire.pipeline.hub import Hub
 from tests.web.serving import error, served
 
+INTERCOM = (
+    "/integrations/intercom/conversations",
+    b'{"id": "1", "created_at": 1, "source": {"body": "Hello", "author": {"id": "u"}}}',
+)
+
 
 def test_a_hub_says_that_it_is_well_and_ready(tmp_path: Path) -> None:
     async def story() -> None:
@@ -25,8 +30,9 @@ def test_a_hub_without_its_database_is_well_but_not_ready(tmp_path: Path) -> Non
             replace_by_folder(client.hub, tmp_path / "deskwire.db")
 
             assert await client.ask("/health") == (200, {"status": "ok"})
-            status, answer = await client.ask("/ready")
-            assert (status, answer["error_code"]) == (503, "unavailable")
+            for path, body in (("/ready", None), ("/internal/conversations", None), INTERCOM):
+                status, answer = await client.ask(path, body)
+                assert (status, answer["error_code"]) == (503, "unavailable")
 
     uvloop.run(story())
 

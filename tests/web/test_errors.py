@@ -9,6 +9,7 @@ from uuid import UUID
 import uvloop
 from fastapi import FastAPI, Query
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from deskwire.core.errors import RetryLater
 from deskwire.web import errors
@@ -107,11 +108,14 @@ def test_half_an_emoji_in_a_name_can_be_told_back() -> None:
     )
 
 
-def test_a_fault_of_ours_is_a_500_that_tells_nothing_of_it() -> None:
-    assert uvloop.run(ask("/broken")) == (
-        500,
-        error("internal_error", "deskwire failed at this; its log says why"),
-    )
+def test_a_fault_of_ours_is_a_500_and_only_the_log_says_why() -> None:
+    with capture_logs() as lines:
+        answer = uvloop.run(ask("/broken"))
+
+    assert answer == (500, error("internal_error", "deskwire failed at this; its log says why"))
+    assert [(one["event"], one["log_level"], one["path"]) for one in lines] == [
+        ("request failed", "error", "/broken")
+    ]
 
 
 def test_a_database_that_is_away_is_a_503() -> None:

@@ -250,6 +250,20 @@ def test_an_id_with_half_an_emoji_or_a_nul_is_told_as_it_is_stored(tmp_path: Pat
     tell(tmp_path, story)
 
 
+def test_a_card_number_is_masked_before_anything_is_stored(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        body = small().replace(b"Hello", b"4111 1111 1111 1111")
+        _, first = await client.ask(PATH, body)
+        _, second = await client.ask(PATH, body)
+        _, shown = await client.ask(f"{LIST}/{first['id']}")
+
+        assert [one["content"] for one in shown["messages"]] == ["**** **** **** ****"]
+        assert second == {**first, "deduplicated": True}
+        assert await stored(client) == (1, 1)
+
+    tell(tmp_path, story)
+
+
 def test_a_payload_whose_meaning_cannot_be_kept_is_refused_whole(tmp_path: Path) -> None:
     """Valid as published, but its only conversation has an id that is too long for any column."""
 

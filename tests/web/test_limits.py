@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 import uvloop
+from structlog.testing import capture_logs
 
 from tests.web.serving import Served, error, served
 
@@ -117,6 +118,21 @@ def test_a_body_one_byte_beyond_the_limit_is_told_so(tmp_path: Path) -> None:
     uvloop.run(story())
 
 
+def test_a_client_that_leaves_in_the_middle_is_no_fault(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as client:
+            for path in (PATH, "/desk/agents"):
+                async with connected(client) as (_, writer):
+                    writer.write(head("Content-Length: 100", path) + b"{")
+                    await writer.drain()
+            assert await client.ask("/health") == (200, {"status": "ok"})
+
+    with capture_logs() as lines:
+        uvloop.run(story())
+
+    assert lines == []
+
+
 async def flood(writer: asyncio.StreamWriter) -> int:
     """Send without an end; the bytes that could be sent, 1 GiB at most."""
     sent = 0
@@ -128,8 +144,8 @@ async def flood(writer: asyncio.StreamWriter) -> int:
     return sent
 
 
-def head(length: str) -> bytes:
-    return f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode()
+def head(length: str, path: str = PATH) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n".encode()
 
 
 @asynccontextmanager

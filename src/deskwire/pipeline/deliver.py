@@ -309,10 +309,11 @@ class Courier:
 
         def finish(connection: Connection) -> bool:
             now = self.hub.now()
-            work.fence(connection, claim)
+            is_newest = work.fence(connection, claim) == state.seq
             complete_at = now if state.blocked is None and reason is None else None
             deliveries.close(connection, *self.docket.delivery(), differing, complete_at)
-            if state.view.ended_at is None and state.delivery.closing is not None:
+            was_reopened = state.view.ended_at is None and state.delivery.closing is not None
+            if was_reopened and is_newest:  # else it may have ended again
                 deliveries.arm(connection, *self.docket.delivery(), None)
             if reason is not None:
                 work.bury(connection, now, claim, reason)

@@ -115,19 +115,22 @@ def _by_line(
 def _split(line: bytes, listed_under: frozenset[str]) -> list[bytes] | None:
     """The values of a line; None: it is no JSON, or only a part of it."""
     try:
-        return list(_streamed([_mended(line)], listed_under))
+        return list(_streamed(_chunks(line, io.BytesIO()), listed_under))
     except Broken:
         return None
 
 
 def _chunks(first: bytes, file: io.BufferedIOBase) -> Iterator[bytes]:
     """A file from its first line on, with no escape cut in two."""
-    chunk = bytearray(first)
-    while chunk:
-        while b"\\" in chunk[-LONGEST_ESCAPE:] and (more := file.read(LONGEST_ESCAPE)):
+    line = io.BytesIO(first)
+
+    def read(size: int) -> bytes:
+        return line.read(size) or file.read(size)
+
+    while chunk := bytearray(read(CHUNK)):
+        while b"\\" in chunk[-LONGEST_ESCAPE:] and (more := read(LONGEST_ESCAPE)):
             chunk += more
         yield _mended(bytes(chunk))
-        chunk = bytearray(file.read(CHUNK))
 
 
 def _mended(chunk: bytes) -> bytes:

@@ -143,7 +143,7 @@ def _entry(source: Source, name: str, value: Value, received_at: int) -> Entry:
     record = new_record(source, "file", origin, value.body, received_at)
     return Entry(
         record=record,
-        dedupe_key=f"file:{hashlib.sha256(value.body).hexdigest()}",
+        dedupe_key=f"file:{hashlib.sha256(record.body).hexdigest()}",
         said=_said(source, record, value),
     )
 

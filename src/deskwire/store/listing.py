@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from deskwire.store import numbers, search, tables
 
-A, C, S = tables.agents, tables.conversations, tables.segments
+A, C, N, S = tables.agents, tables.conversations, tables.agent_numbers, tables.segments
 
 #: Where a page ends: when the last one started, when we first heard of it (both µs), its id.
 Place = tuple[int, int, str]
@@ -82,7 +82,7 @@ def _conditions(
     if wanted.agent is not None:
         found.append(C.c.id.in_(_had(connection, workspace, wanted.agent)))
     if wanted.q is not None:
-        found.append(C.c.id.in_(search.having(workspace, wanted.q)))
+        found.append(C.c.id.in_(search.having(wanted.q)))
     return found
 
 
@@ -91,15 +91,19 @@ def _had(connection: Connection, workspace: str, agent: str) -> Select[tuple[str
 
     The agent is a number or id of ours, else an e-mail address, else a provider's id.
     """
-    query = select(S.c.conversation_id).where(S.c.workspace == workspace)
     known = [(one.account, one.external_id) for one in numbers.find(connection, workspace, agent)]
-    if not known:
-        rows = connection.execute(
-            select(A.c.account, A.c.external_id).where(
-                A.c.workspace == workspace, A.c.email_key == agent.strip().casefold()
+    for table, is_meant in (
+        (A, A.c.email_key == agent.strip().casefold()),
+        (N, N.c.external_id == agent),
+    ):
+        known = known or [
+            (row.account, row.external_id)
+            for row in connection.execute(
+                select(table.c.account, table.c.external_id).where(
+                    table.c.workspace == workspace, is_meant
+                )
             )
-        )
-        known = [(row.account, row.external_id) for row in rows]
-    if not known:
-        return query.where(S.c.agent == agent)
-    return query.where(tuple_(S.c.account, S.c.agent).in_(known))
+        ]
+    return select(S.c.conversation_id).where(
+        S.c.workspace == workspace, tuple_(S.c.account, S.c.agent).in_(known)
+    )

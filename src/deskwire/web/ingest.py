@@ -127,16 +127,15 @@ def _described(payload: WithMessage | WithSource) -> Taken:
 
 
 async def _take(hub: Hub, body: bytes) -> Response:
-    source = hub.sources["intercom"]
-    record = intake.new_record(source, "call", ORIGIN, body, hub.now())
+    source, now = hub.sources["intercom"], hub.now()
     if len(body) > QUICK:
-        said = await asyncio.to_thread(_read, source, record)
+        record, said = await asyncio.to_thread(_read, source, body, now)
     else:
-        said = _read(source, record)
-    now = hub.now()
-    change = await hub.write(lambda c: _keep(c, now, source, record, said))
-    hub.wake.set()
-    normalise.tell(source, record, said, [change])
+        record, said = _read(source, body, now)
+    change, is_kept = await hub.write(lambda c: _keep(c, now, source, record, said))
+    if is_kept:
+        hub.wake.set()
+        normalise.tell(source, record, said, [change])
     answer = {
         "id": change.conversation,
         "provider": source.provider_name,
@@ -149,27 +148,29 @@ async def _take(hub: Hub, body: bytes) -> Response:
 
 def _keep(
     connection: Connection, now: int, source: Source, record: Record, said: list[Said]
-) -> Change:
-    """Store a payload and what it says; the very same payload only once."""
+) -> tuple[Change, bool]:
+    """Store a payload and what it says, unless it is the very same as one before."""
     key = f"body:{hashlib.sha256(record.body).hexdigest()}"
     if not records.keep(connection, source.workspace, record, dedupe_key=key):
         external_id = normalise.gather(record, said)[0].external_id
         found = conversations.find_id(connection, source.workspace, source.account, external_id)
         if found is not None:
-            return Change(conversation=found, external_id=external_id, is_new=False, messages=0)
+            same = Change(conversation=found, external_id=external_id, messages=0)
+            return same, False
         # Only a replay, or a person, can have taken the conversation away.
         records.keep(connection, source.workspace, record)
-    return normalise.apply(connection, now, source, record, said)[0]
+    return normalise.apply(connection, now, source, record, said)[0], True
 
 
-def _read(source: Source, record: Record) -> list[Said]:
-    """What a payload says; HttpError when it is not as published, or says nothing."""
-    _check(record.body)
+def _read(source: Source, body: bytes, now: int) -> tuple[Record, list[Said]]:
+    """A payload and what it says; HttpError when it is not as published, or says nothing."""
+    _check(body)
+    record = intake.new_record(source, "call", ORIGIN, body, now)
     said = normalise.read(source, record)
     if not normalise.gather(record, said):
         asides = [one for one in said if isinstance(one, SetAside)]
         raise invalid([_aside(one) for one in asides] or [_fault("it says nothing")])
-    return said
+    return record, said
 
 
 def _aside(one: SetAside) -> Detail:
