@@ -50,6 +50,9 @@ LENGTHS = [
     for first in range(10_000)
 ]
 SHORTEST = 13  # digits
+#: Digits after a plus sign (E.164). Without this a tenth of Germany's mobile numbers would be
+#: masked, as cards of 13 digits.
+LONGEST_PHONE = 15
 
 #: What people and programs put between digits: white space, Unicode's dashes (Pd) and minuses, and
 #: signs without width, which come along when text is copied.
@@ -123,15 +126,19 @@ def _masked(chain: re.Match[str]) -> str:
     groups = GROUP.findall(chain[0])
     digits = bytes(map(decimal, "".join(groups)))
     edges = [0, *accumulate(map(len, groups))]
-    hidden = _hidden(digits, edges)
+    is_phone = chain.string[chain.start() - 1 : chain.start()] == "+"
+    hidden = _hidden(digits, edges, LONGEST_PHONE if is_phone else 0)
     if not any(hidden):
         return chain[0]
     is_hidden = iter(hidden)
     return DIGIT.sub(lambda one: "*" if next(is_hidden) else one[0], chain[0])
 
 
-def _hidden(digits: bytes, edges: list[int]) -> bytearray:
-    """1 for each digit that is in any card number, among those that begin and end at an edge."""
+def _hidden(digits: bytes, edges: list[int], longest_phone: int) -> bytearray:
+    """1 for each digit that is in any card number, among those that begin and end at an edge.
+
+    What stands first and is no longer than `longest_phone` is none.
+    """
     hidden = bytearray(len(digits))
     is_edge = bytearray(len(digits) + 20)
     for edge in edges:
@@ -141,6 +148,8 @@ def _hidden(digits: bytes, edges: list[int]) -> bytearray:
             break
         a, b, c, d = digits[start : start + 4]
         for length in LENGTHS[1000 * a + 100 * b + 10 * c + d]:
+            if start == 0 and length <= longest_phone:
+                continue
             if is_edge[start + length] and _passes_luhn(digits[start : start + length]):
                 hidden[start : start + length] = b"\1" * length
     return hidden
