@@ -121,6 +121,22 @@ def test_chats_keep_their_numbers(folder: Path) -> None:
     assert asyncio.run(ask()) == ["1", "2", "3", "4", "5", "6"]
 
 
+def test_a_chat_that_was_imported_with_an_instant_to_come_can_be_ended(folder: Path) -> None:
+    (folder / "deskwire.toml").write_text("")
+    export = json.loads(EXPORT.read_text())
+    export["chats"][1]["handle_start"] = "9999-12-31T23:59:59.999999"
+    (folder / "desk_chats.json").write_text(json.dumps(export))
+    imported(folder)
+
+    async def end() -> object:
+        async with served(folder) as client:
+            number = export["chats"][1]["chat_id"]
+            assert (await client.ask(f"/chats/{number}/end", b"{}"))[0] == 200
+            return (await client.ask(f"/desk/chats/{number}"))[1]["ended_at"]
+
+    assert asyncio.run(end()) is not None
+
+
 def test_both_clients_and_a_third_get_their_transcripts(folder: Path) -> None:
     receiver = Receiver()
 
