@@ -109,8 +109,13 @@ def test_the_figures_are_those_of_the_worked_example(folder: Path) -> None:
     )
 
 
-def test_chats_keep_their_numbers(folder: Path) -> None:
+@pytest.mark.parametrize("keys", [["users", "chats", "messages"], ["messages"]])
+def test_chats_keep_their_numbers(folder: Path, keys: list[str]) -> None:
     (folder / "deskwire.toml").write_text("")
+    export = json.loads(EXPORT.read_text())
+    (folder / "desk_chats.json").write_text(json.dumps({key: export[key] for key in keys}))
+    imported(folder)
+    shutil.copy(EXPORT, folder / "desk_chats.json")
     imported(folder)
 
     async def ask() -> list[object]:

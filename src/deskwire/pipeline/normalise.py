@@ -275,6 +275,8 @@ def _merge_in(connection: Connection, now: int, source: Source, told: Told, news
             return change
         seen = view(after, origin, {})
         if conversations.save(connection, workspace, before, after, seen):
+            if before.number is None and told.number is not None:
+                conversations.give_number(connection, workspace, found, told.number)
             mark_deliveries(connection, now, source, found, news)
             is_changed = seen != view(before.facts, origin, {})
             return msgspec.structs.replace(change, is_changed=is_changed)
