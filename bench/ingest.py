@@ -62,7 +62,13 @@ def _measure(
 def _figures(name: str, rounds: list[tuple[Load, Load]]) -> list[Figure]:
     rates = [(one.per_second, other.per_second) for one, other in rounds]
     waits = [
-        (percent, [(percentile(one.delays, percent), percentile(other.delays, percent)) for one, other in rounds])
+        (
+            percent,
+            [
+                (percentile(one.delays, percent), percentile(other.delays, percent))
+                for one, other in rounds
+            ],
+        )
         for percent in (50, 99)
     ]
     return [
