@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stdnum import luhn
 
 from deskwire.core.cards import DASHES, ISSUERS, mask_cards, mask_fields
+from deskwire.core.text import from_html
 
 VISA = "4111111111111111"
 NAMES = frozenset({"message"})
@@ -250,6 +251,32 @@ def test_a_number_beside_a_card_number_stays_as_it_was_written(number: str) -> N
     body = f'{{"message":"{VISA}","n":{number}}}'
 
     assert mask_fields(body.encode(), NAMES).decode() == body.replace(VISA, "*" * 16)
+
+
+@pytest.mark.parametrize(
+    ("html", "shown"),
+    [
+        ("<p>4111&nbsp;1111&nbsp;1111&nbsp;1111</p>", "****\u00a0****\u00a0****\u00a0****"),
+        ("<p>4111 <b>1111</b> 1111 <i>1111</i> &lt;</p>", "**** **** **** **** <"),
+        ("&#52;111&#160;1111&ndash;1111&#8203;1111", "****\u00a0****–****\u200b****"),
+        ("4111 1111<br>1111 1111", "**** ****\n**** ****"),
+        (f"<p>It is <b>{VISA}</b>.</p>", "It is ****************."),
+        ("<p>2 &lt; 3 and 12&nbsp;345&nbsp;678&nbsp;901&nbsp;234</p>", None),
+    ],
+)
+@pytest.mark.parametrize("is_escaped", [False, True])
+def test_a_card_number_is_masked_as_html_shows_it(
+    html: str, shown: str | None, is_escaped: bool
+) -> None:
+    body = json.dumps({"body": html, "id": VISA})
+    if is_escaped:  # as some write JSON that may get into a page
+        body = body.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+    masked = json.loads(mask_fields(body.encode(), frozenset(), frozenset({"body"})))
+
+    assert masked["id"] == VISA
+    assert from_html(masked["body"]) == (from_html(html) if shown is None else shown)
+    assert shown is not None or masked["body"] == html
 
 
 @given(anything, st.booleans())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Struct
 
 from deskwire.core.facts import ConversationFacts, Facts, Head, Item, MessageFacts, Stamp
-from deskwire.core.merge import lift, merge, merge_items
+from deskwire.core.merge import is_same, lift, merge, merge_all, merge_items
 from tests.core.facts_strategy import NOON, facts, living, stamps, words
 
 KEYED = ("participants", "messages", "assignments", "tags", "attributes")
@@ -40,6 +40,27 @@ def test_any_order_duplication_and_grouping_tells_the_same(
     data: st.DataObject, told: list[Facts]
 ) -> None:
     assert grouped(data, said_again_and_shuffled(data, told)) == reduce(merge, told)
+
+
+@given(st.lists(facts, min_size=1, max_size=6))
+def test_merging_all_is_merging_one_after_another(told: list[Facts]) -> None:
+    assert merge_all(told) == reduce(merge, told)
+
+
+@given(facts, stamps)
+def test_facts_that_are_only_said_at_another_time_are_the_same(one: Facts, stamp: Stamp) -> None:
+    head = msgspec.structs.replace(one.head, stamp=stamp, stamps={})
+    other = msgspec.structs.replace(one, head=head)
+
+    assert is_same(one, other)
+
+
+@given(living, stamps)
+def test_facts_with_a_message_more_are_not_the_same(one: Facts, stamp: Stamp) -> None:
+    more = Item(value=MessageFacts(text="New"), stamp=stamp)
+    other = msgspec.structs.replace(one, messages={**one.messages, "new": more})
+
+    assert not is_same(one, other)
 
 
 @given(facts, facts, facts)

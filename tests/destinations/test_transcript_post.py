@@ -108,6 +108,13 @@ def test_any_2xx_is_success(status: int) -> None:
     assert answered(Receiver(status)) == Learned(changes={"transcript": STEP.sent})
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Content-Encoding": "gzip"}, {"Content-Length": "1000"}], ids=["garbled", "cut"]
+)
+def test_a_2xx_is_success_whatever_becomes_of_its_body(headers: dict[str, str]) -> None:
+    assert answered(Receiver(200, headers)) == Learned(changes={"transcript": STEP.sent})
+
+
 @pytest.mark.parametrize("status", [408, 500, 502, 503])
 def test_a_failure_over_there_may_have_had_its_effect(status: int) -> None:
     assert answered(Receiver(status)) == Unclear(reason=f"{status} So be it")

@@ -103,7 +103,7 @@ def test_a_message_is_signed_so_that_the_standards_library_verifies_it() -> None
         "timestamp": "2020-09-29T08:55:20.540957Z",
         "data": json.loads(json.dumps(document(OPEN, ID))),
     }
-    assert call.headers["webhook-id"] == "msg_4942e41b1aa452d580a9de252f6c7321"
+    assert call.headers["webhook-id"] == "msg_5eed157613915c5b916b7383cc834a02"
     assert abs(int(call.headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 60
     assert WEBHOOK.plan(OPEN, learned({}, outcome), TARGET) is None
 
@@ -154,6 +154,15 @@ def test_a_message_whose_answer_is_lost_is_repeated_with_its_id_and_bytes_and_si
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert verified(first) == verified(second)
+
+
+def test_an_id_never_has_other_bytes() -> None:
+    more = but(OPEN, messages=(*OPEN.messages, wrote("m", "More.", at(9, 6))))
+
+    first, second = planned().changes, planned(more).changes  # the first was answered 429
+
+    assert first["body"] != second["body"]
+    assert first["id"] != second["id"]
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])

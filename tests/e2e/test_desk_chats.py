@@ -109,6 +109,18 @@ def test_the_figures_are_those_of_the_worked_example(folder: Path) -> None:
     )
 
 
+def test_chats_keep_their_numbers(folder: Path) -> None:
+    (folder / "deskwire.toml").write_text("")
+    imported(folder)
+
+    async def ask() -> list[object]:
+        async with served(folder) as client:
+            answers = [await client.ask(f"/desk/chats/{number}") for number in range(1, 7)]
+            return [chat.get("external_id") for _, chat in answers]
+
+    assert asyncio.run(ask()) == ["1", "2", "3", "4", "5", "6"]
+
+
 def test_both_clients_and_a_third_get_their_transcripts(folder: Path) -> None:
     receiver = Receiver()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from deskwire import settings
+from deskwire.pipeline.deliver import deliver
 from deskwire.pipeline.desk import Changes, Desk
+from deskwire.pipeline.gate import Gate
 from deskwire.pipeline.hub import Hub
 from deskwire.pipeline.intake import new_record
 from deskwire.pipeline.marking import News, Reach
@@ -20,8 +23,9 @@ from deskwire.pipeline.normalise import apply, read
 from deskwire.pipeline.reconcile import verify_all
 from deskwire.pipeline.replay import replay
 from deskwire.sandbox.run import serve
-from deskwire.store import backlogs, deliveries, records, schema, work
+from deskwire.store import backlogs, deliveries, records, schema, upkeep, work
 from deskwire.store.db import Connection
+from deskwire.worker import calling
 from tests.receiver import Receiver
 from tests.stage import FAST, running, until
 
@@ -197,6 +201,49 @@ async def end_twice(hub: Hub) -> None:
     await rest(hub)
 
 
+def test_a_chat_that_ends_again_just_when_its_reopening_is_noted_is_sent(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        hub, held = scene.hub(), threading.Event()
+        chat_id = await chat(hub, ended_at=TEN)
+        await change(hub, chat_id, ended_at=None)
+        [claim] = await hub.write(lambda c: work.claim(c, hub.now(), "deliver", "post", 1, 10**7))
+        async with calling(hub):
+            waiting = hub.write(lambda _connection: held.wait())
+            noting = asyncio.create_task(deliver(hub, hub.outlets["post"], claim, Gate([], 0)))
+            writing = asyncio.ensure_future(waiting)
+            await asyncio.sleep(0.3)  # its view is of before the end, its commit comes after
+            ending = asyncio.ensure_future(
+                hub.write(lambda c: Desk(hub, c).end(chat_id), is_urgent=True)
+            )
+            await asyncio.sleep(0.1)
+            held.set()
+            await asyncio.gather(writing, noting, ending)
+
+        async with running(hub):
+            await until(lambda: len(scene.receiver.posted) == 1)
+
+    on_stage(tmp_path, story)
+
+
+def test_an_outage_that_ends_does_not_end_the_quiet_time_of_others(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        hub = scene.hub("quiet_seconds = 3600")
+        chat_id = await chat(hub, ended_at=TEN)
+
+        woken = await hub.write(lambda c: upkeep.wake_all(c, hub.now(), "deliver", "post"))
+
+        [(due_at,)] = hub.database.read(
+            lambda c: c.exec_driver_sql(
+                "SELECT due_at FROM work WHERE kind = 'deliver' AND key = ?", (chat_id,)
+            ).fetchall()
+        )
+        assert woken == 0
+        assert due_at > hub.after(3500)
+        hub.database.close()
+
+    on_stage(tmp_path, story)
+
+
 def test_a_chat_that_ends_again_is_not_sent_again(tmp_path: Path) -> None:
     async def story(scene: Scene) -> None:
         async with worked(scene.hub()) as hub:
@@ -341,7 +388,11 @@ def test_with_park_nobody_is_told_twice_before_a_person_says_so(tmp_path: Path) 
             assert len(scene.receiver.posted) == 1
 
             scene.receiver.faults.probability = 0.0
-            await hub.write(lambda c: revive(c, hub, letters[0].key))
+            await write(hub, letters[0].key, "Too late", 5)  # no person says so
+            await rest(hub)
+            assert len(scene.receiver.posted) == 1
+
+            await hub.write(lambda c: allow(c, hub, letters[0].key))
             hub.wake.set()
             await rest(hub)
 
@@ -351,8 +402,37 @@ def test_with_park_nobody_is_told_twice_before_a_person_says_so(tmp_path: Path) 
     on_stage(tmp_path, story)
 
 
-def revive(connection: Connection, hub: Hub, key: str) -> None:
+def allow(connection: Connection, hub: Hub, key: str) -> None:
+    deliveries.allow(connection, "main", "post", key)
     work.mark(connection, hub.now(), "main", "deliver", "post", key)
+
+
+def test_with_park_a_person_allows_one_attempt(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        faults = scene.receiver.faults
+        keys = 'quiet_seconds = 0\non_unknown = "park"'
+        faults.probability, faults.kinds = 1.0, ["error_after"]
+        async with running(scene.hub(keys)) as hub:
+            chat_id = await chat(hub, ended_at=TEN)
+            await rest(hub)
+
+            faults.kinds = ["throttle"]  # certainly not done: it is still allowed
+            await hub.write(lambda c: allow(c, hub, chat_id))
+            hub.wake.set()
+            await until(lambda: faults.injected["throttle"] > 0)
+            faults.kinds, faults.delay_seconds = ["delay_after"], 60.0
+            await until(lambda: len(scene.receiver.posted) == 2)
+            [one] = await hub.read(lambda c: begun(c, chat_id))
+            faults.probability = 0.0
+
+        assert one is None  # whoever finds it after a kill asks again
+
+    on_stage(tmp_path, story)
+
+
+def begun(connection: Connection, chat_id: str) -> list[int | None]:
+    query = "SELECT settle_until FROM deliveries WHERE conversation_id = ?"
+    return [row[0] for row in connection.exec_driver_sql(query, (chat_id,))]
 
 
 def test_what_is_refused_is_a_dead_letter(tmp_path: Path) -> None:

@@ -1,68 +1,38 @@
-"""Numbers of agents: one per person, over all accounts."""
+"""Numbers of people: one for each e-mail address, and none is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import pytest
-
-from deskwire.core.facts import Item, ParticipantFacts, Stamp
-from deskwire.store import agents, numbers, schema
-from deskwire.store.db import Database
+from deskwire.store import numbers
+from deskwire.store.db import Connection
+from tests.store.chats import WORKSPACE, meet, opened
 
 
-class People:
-    """Agents of the accounts "a" and "b", as they are heard of one after another."""
+def test_who_turns_out_to_be_one_person_has_the_lowest_number(tmp_path: Path) -> None:
+    def learn(connection: Connection) -> None:
+        meet(connection, "shop", "a", "ana@x.example")
+        meet(connection, "hotel", "b", "bo@x.example")
+        meet(connection, "shop", "c", "c@x.example")
+        meet(connection, "hotel", "d", "d@x.example")
+        meet(connection, "hotel", "b", "C@x.example")  # b and c are one
+        meet(connection, "shop", "c", "Ana@X.example")  # who is Ana
+        meet(connection, "hotel", "e", "e@x.example")
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._said = 0
+    def known(text: str, connection: Connection) -> list[str]:
+        return [one.external_id for one in numbers.find(connection, WORKSPACE, text)]
 
-    def say(self, account: str, external_id: str, email: str) -> None:
-        """What is known of an agent is this from now on."""
-        self._said += 1
-        item = Item(
-            value=ParticipantFacts(role="agent", email=email),
-            stamp=Stamp(self._said, self._said, "r1", 0),
-        )
-        key = ("main", account, external_id)
-        before = self._database.read(lambda c: agents.load(c, *key[:2], [external_id]))
-        known = before.get(external_id)
-        self._database.write(lambda c: agents.save(c, *key, item, before=known))
+    with opened(tmp_path / "x.db") as database:
+        database.write(learn)
 
-    def number(self, account: str, external_id: str) -> int | None:
-        found = self._database.read(lambda c: numbers.get(c, "main", account, external_id))
-        return None if found is None else found.number
-
-
-@pytest.fixture
-def people(tmp_path: Path) -> Iterator[People]:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
-    schema.upgrade(database)
-    yield People(database)
-    database.close()
-
-
-def test_agents_are_counted_as_they_are_heard_of(people: People) -> None:
-    people.say("a", "x", "x@example.com")
-    people.say("b", "y", "y@example.com")
-    people.say("a", "x", "x@example.com")
-
-    assert (people.number("a", "x"), people.number("b", "y")) == (1, 2)
-
-
-def test_who_bears_one_address_in_any_case_is_one_person(people: People) -> None:
-    people.say("a", "x", "ana@example.com")
-    people.say("b", "y", "Ana@Example.com ")
-
-    assert (people.number("a", "x"), people.number("b", "y")) == (1, 1)
-
-
-def test_who_turns_out_to_bear_the_address_of_another_is_the_same_person(people: People) -> None:
-    people.say("a", "x", "ana@example.com")
-    people.say("b", "y", "y@example.com")
-    people.say("b", "y", "ana@example.com")
-
-    assert (people.number("a", "x"), people.number("b", "y")) == (1, 1)
-    assert people.number("b", "z") is None
+        found = {n: database.read(partial(known, n)) for n in "123456"}
+        everybody = ["b", "a", "c"]
+        assert found == {
+            "1": everybody,
+            "2": everybody,
+            "3": everybody,
+            "4": ["d"],
+            "5": ["e"],
+            "6": [],
+        }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from html import escape
 from itertools import accumulate
 from typing import Any
 from unicodedata import decimal
@@ -12,6 +13,9 @@ from unicodedata import decimal
 import msgspec
 
 from deskwire.core.codec import decode
+from deskwire.core.text import from_html
+
+Mask = Callable[[str], str]
 
 #: Issuers' ranges as first four digits, and the lengths of their numbers (ISO/IEC 7812 and the
 #: networks' own pages, read in November 2026). Where two share a range, both count.
@@ -66,6 +70,10 @@ SUSPICIOUS = re.compile(
     rb"(?>(?:[0-9\x80-\xff]|\\u[0-9a-fA-F]{4})(?:[\s\-]|\\[nrtf]|&(?:nbsp|#160|#[xX][aA]0);){0,3}){13}"
 )
 
+# HTML may have anything between two digits, and so may a body that has some.
+ENOUGH_DIGITS = re.compile(rf"(?:\d\D*+){{{SHORTEST}}}")
+MARKUP = re.compile(rb"[<&]|\\u00(?:3[cC]|26)")
+
 #: Twice a digit, and the sum of the digits of that.
 DOUBLED = bytes([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]).ljust(256, b"\0")
 
@@ -78,17 +86,34 @@ def mask_cards(text: str) -> str:
     return CHAIN.sub(_masked, text)
 
 
-def mask_fields(body: bytes, names: frozenset[str]) -> bytes:
+def mask_html(html: str) -> str:
+    """The same of HTML: a number counts as it is shown, whatever is written between its digits.
+
+    One that only shows without the markup costs the text its markup.
+    """
+    masked = mask_cards(html)
+    if ENOUGH_DIGITS.search(masked) is None:
+        return masked
+    shown = from_html(masked)
+    hidden = mask_cards(shown)
+    return masked if hidden == shown else escape(hidden, quote=False).replace("\n", "<br>")
+
+
+def mask_fields(
+    body: bytes, names: frozenset[str], html_names: frozenset[str] = frozenset()
+) -> bytes:
     """JSON with card numbers masked in the strings below keys of these names, at any depth.
 
     The same bytes when there are none, when it is no JSON and when it is nested too deeply.
     """
-    if not names or SUSPICIOUS.search(body) is None:
+    masks = dict.fromkeys(names, mask_cards) | dict.fromkeys(html_names, mask_html)
+    may_be_html = html_names and MARKUP.search(body) is not None
+    if not masks or not (may_be_html or SUSPICIOUS.search(body)):
         return body
     for read, write in WAYS:
         try:
             value = read(body)
-            return write(value) if _mask_within(value, names) else body
+            return write(value) if _mask_within(value, masks) else body
         except (ValueError, RecursionError):
             continue
     return body
@@ -140,22 +165,22 @@ def _luhn_sums(digits: bytes) -> list[list[int]]:
     return sums
 
 
-def _mask_within(value: object, names: frozenset[str]) -> bool:
+def _mask_within(value: object, masks: Mapping[str, Mask]) -> bool:
     """Mask in place; whether anything was."""
     has_changed = False
-    todo: list[tuple[Any, bool]] = [(value, False)]
+    todo: list[tuple[Any, Mask | None]] = [(value, None)]
     while todo:
-        inside, is_named = todo.pop()
+        inside, named = todo.pop()
         if isinstance(inside, dict):
-            places = [(key, one, key in names) for key, one in inside.items()]
+            places = [(key, one, masks.get(key)) for key, one in inside.items()]
         elif isinstance(inside, list):
-            places = [(position, one, is_named) for position, one in enumerate(inside)]
+            places = [(position, one, named) for position, one in enumerate(inside)]
         else:
             continue
-        for place, one, is_text in places:
+        for place, one, mask in places:
             if not isinstance(one, str):
-                todo.append((one, is_text))
-            elif is_text and (masked := mask_cards(one)) != one:
+                todo.append((one, mask))
+            elif mask is not None and (masked := mask(one)) != one:
                 inside[place] = masked
                 has_changed = True
     return has_changed

@@ -24,10 +24,11 @@ class Request(Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     json: object = None  #: sent as JSON when not None
     body: bytes | None = None  #: sent as it is, as JSON, where the bytes are signed
+    needs_body: bool = True  #: False: the status is the answer, whatever becomes of its body
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """A whole answer: its body arrived to the last byte."""
+    """A whole answer: its body arrived to the last byte, unless the request did not need it."""
 
     status: int
     body: bytes = b""

@@ -58,6 +58,17 @@ def merge_all(told: Sequence[Facts]) -> Facts:
     return merge(merge_all(told[:half]), merge_all(told[half:]))
 
 
+def is_same(one: Facts, other: Facts) -> bool:
+    """Whether the same is known, whenever and by whichever record it was said."""
+    return _values(one) == _values(other)
+
+
+def _values(facts: Facts) -> tuple[object, ...]:
+    groups = (facts.participants, facts.messages, facts.assignments, facts.tags, facts.attributes)
+    told = [{key: item.value for key, item in group.items()} for group in groups]
+    return facts.erased, facts.head.value, told
+
+
 def lift_person(
     said: PersonFacts, received_at: int, record: str, position: int
 ) -> Item[ParticipantFacts]:

@@ -101,6 +101,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     #: Names of the JSON keys whose texts people wrote: card numbers in them are masked before a
     #: record is kept.
     text_fields: frozenset[str] = frozenset()
+    #: The same of those whose texts are HTML.
+    html_fields: frozenset[str] = frozenset()
     #: How a JSON file that is imported becomes records: one of each value of a list (or of the
     #: list below one of `listed_under`, or of each line), or one of the whole file. None: it
     #: cannot be imported.

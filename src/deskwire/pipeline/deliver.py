@@ -101,7 +101,10 @@ class Courier:
         """Commit the first intent; None when there is nothing to send, or to look at first."""
         delivery, now = state.delivery, self.hub.now()
         if delivery.intent is not None and not state.can_look:
-            return self.docket.begun(state, delivery.intent)
+            begun = self.docket.begun(state, delivery.intent)
+            if delivery.settle_until is not None:
+                await self._write(partial(self.docket.begin_again, state))
+            return begun
         # A call that was begun may take its patience, and then the time to settle.
         longest = now + delivery.patience + int(self.outlet.settle_seconds * MICROS)
         if delivery.intent is not None and (delivery.settle_until or longest + 1) > longest:
@@ -309,10 +312,11 @@ class Courier:
 
         def finish(connection: Connection) -> bool:
             now = self.hub.now()
-            work.fence(connection, claim)
+            is_newest = work.fence(connection, claim) == state.seq
             complete_at = now if state.blocked is None and reason is None else None
             deliveries.close(connection, *self.docket.delivery(), differing, complete_at)
-            if state.view.ended_at is None and state.delivery.closing is not None:
+            was_reopened = state.view.ended_at is None and state.delivery.closing is not None
+            if was_reopened and is_newest:  # else it may have ended again
                 deliveries.arm(connection, *self.docket.delivery(), None)
             if reason is not None:
                 work.bury(connection, now, claim, reason)

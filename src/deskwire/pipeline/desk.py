@@ -197,8 +197,9 @@ class Desk:
         if changes.ended_at is not UNSET:
             chat["handle_end"] = _shown(changes.ended_at)
         if chat:
-            # Whether it is queuing or open is told by its beginning.
+            # Whether it is queuing, open or over is told by its beginning and its end.
             chat.setdefault("handle_start", _shown(before.handle_start))
+            chat.setdefault("handle_end", _shown(before.ended_at))
             self._say(stored, chats=[{"external_id": before.external_id, **chat}])
         return self.chat(before.id)
 

@@ -68,7 +68,7 @@ class Caller:
                 timeout=aiohttp.ClientTimeout(total=patience, sock_connect=CONNECT_SECONDS),
                 allow_redirects=False,
             ) as response:
-                body = await _bounded(response)
+                body = await (_bounded if request.needs_body else _glimpse)(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"cannot connect to {self._base_url}: {_why(error)}") from error
         except aiohttp.InvalidURL as error:
@@ -104,6 +104,14 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
             raise NoAnswer(f"an answer of more than {LARGEST_ANSWER >> 20} MiB")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _glimpse(response: aiohttp.ClientResponse) -> bytes:
+    """The body, or nothing where it does not come as a whole."""
+    try:
+        return await _bounded(response)
+    except (NoAnswer, TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return b""
 
 
 def _why(error: BaseException) -> str:

@@ -19,6 +19,7 @@ def new_record(source: Source, kind: RecordKind, origin: str, body: bytes, now: 
 
     Card numbers that people wrote are masked: they get no further than here.
     """
+    provider = source.provider
     return Record(
         id=f"{now:016x}{secrets.token_hex(8)}",
         source=source.name,
@@ -26,7 +27,7 @@ def new_record(source: Source, kind: RecordKind, origin: str, body: bytes, now: 
         kind=kind,
         origin=origin,
         received_at=from_micros(now),
-        body=mask_fields(body, source.provider.text_fields),
+        body=mask_fields(body, provider.text_fields, provider.html_fields),
     )
 
 

@@ -21,7 +21,7 @@ from deskwire.core.facts import (
     SetAside,
 )
 from deskwire.core.instants import to_micros
-from deskwire.core.merge import lift, lift_person, merge, merge_all, merge_items
+from deskwire.core.merge import is_same, lift, lift_person, merge, merge_all, merge_items
 from deskwire.core.provider import Record
 from deskwire.core.view import Origin, view
 from deskwire.pipeline.hub import Hub, Source, log
@@ -46,7 +46,7 @@ class Change(Struct, frozen=True, kw_only=True):
     conversation: str
     external_id: str
     is_new: bool = False
-    is_changed: bool = False  #: it was known, and reads otherwise now
+    is_changed: bool = False  #: it was known, and other things of it are now
     messages: int
 
 
@@ -142,7 +142,7 @@ def gather(record: Record, said: list[Said]) -> list[Told]:
             external_id=external_id,
             facts=merge_all([facts for facts, _ in these]),
             places=[one.at for _, one in these],
-            number=these[-1][1].number,
+            number=next((one.number for _, one in these if one.number is not None), None),
         )
         for external_id, these in told.items()
     ]
@@ -273,10 +273,9 @@ def _merge_in(connection: Connection, now: int, source: Source, told: Told, news
         news = msgspec.structs.replace(news, ended_at=ended_at(after), was_ended=was_ended)
         if after == before.facts and news.reach != "deliver":
             return change
-        seen = view(after, origin, {})
-        if conversations.save(connection, workspace, before, after, seen):
+        if conversations.save(connection, workspace, before, after, view(after, origin, {})):
             mark_deliveries(connection, now, source, found, news)
-            is_changed = seen != view(before.facts, origin, {})
+            is_changed = not is_same(before.facts, after)
             return msgspec.structs.replace(change, is_changed=is_changed)
 
 

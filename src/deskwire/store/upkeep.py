@@ -55,10 +55,19 @@ def holders(connection: Connection) -> list[int]:
 
 
 def wake_all(connection: Connection, now: int, kind: str, target: str) -> int:
-    """Make everything that waits for a target due now, in the order it waited."""
+    """Make due now what waits for a target after a failure, in the order it waited.
+
+    What has not failed waits for something else, as for the quiet time after an end.
+    """
     return connection.execute(
         update(W)
-        .where(W.c.kind == kind, W.c.target == target, W.c.due_at > now, W.c.dead_at.is_(None))
+        .where(
+            W.c.kind == kind,
+            W.c.target == target,
+            W.c.due_at > now,
+            W.c.attempts > 0,
+            W.c.dead_at.is_(None),
+        )
         .values(due_at=now)
     ).rowcount
 

@@ -40,6 +40,7 @@ async def perform(step: Step, target: Target, http: Http) -> Outcome:
             path="",
             json={"content": step.sent.payload["content"]},
             headers={"Idempotency-Key": key},
+            needs_body=False,
         )
     )
     if answer.is_success:

@@ -215,7 +215,8 @@ def _tags(raw: Raw, reader: Reader) -> dict[str, Entry]:
 
 provider = Provider(
     normalise=normalise,
-    text_fields=frozenset({"body", "subject", "title", "remark"}),
+    text_fields=frozenset({"remark"}),
+    html_fields=frozenset({"body", "subject", "title"}),
     files="values",
     listed_under=frozenset({"conversations"}),
 )
