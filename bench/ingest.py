@@ -8,6 +8,7 @@ get the same payloads from this process, as new conversations, and then the very
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from itertools import count
 
 from bench import hub, web
@@ -60,12 +61,12 @@ def _measure(
 
 
 def _figures(name: str, rounds: list[tuple[Load, Load]]) -> list[Figure]:
-    rates = [(one.per_second, other.per_second) for one, other in rounds]
-    waits = [
-        (percent, [(percentile(one.delays, percent), percentile(other.delays, percent)) for one, other in rounds])
-        for percent in (50, 99)
+    found: list[tuple[str, str, Callable[[Load], float]]] = [
+        ("requests", "1/s", lambda load: load.per_second),
+        ("p50", "ms", lambda load: percentile(load.delays, 50)),
+        ("p99", "ms", lambda load: percentile(load.delays, 99)),
     ]
     return [
-        of_rounds(f"{name}: requests", "1/s", rates, PEER),
-        *(of_rounds(f"{name}: p{percent}", "ms", values, PEER) for percent, values in waits),
+        of_rounds(f"{name}: {part}", unit, [(of(one), of(other)) for one, other in rounds], PEER)
+        for part, unit, of in found
     ]

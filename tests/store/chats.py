@@ -88,7 +88,8 @@ def meet(connection: Connection, account: str, external_id: str, email: str) -> 
         said=ParticipantFacts(role="agent", name=f"Agent {external_id}", email=email),
     )
     item = lift_person(said, to_micros(TEN), "r", 0)
-    agents.save(connection, WORKSPACE, account, external_id, item)
+    before = agents.load(connection, WORKSPACE, account, [external_id]).get(external_id)
+    agents.save(connection, WORKSPACE, account, external_id, item, before=before)
 
 
 def check_index(connection: Connection) -> None:
