@@ -334,9 +334,7 @@ def forget_refused(
     ).rowcount
 
 
-def allow(
-    connection: Connection, workspace: str, destination: str, conversation_id: str
-) -> None:
+def allow(connection: Connection, workspace: str, destination: str, conversation_id: str) -> None:
     """A person says that what is parked may be sent again."""
     connection.execute(
         update(D)
