@@ -8,11 +8,10 @@ get the same payloads from this process, as new conversations, and then the very
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from itertools import count
 
 from bench import hub, web
-from bench.figure import Figure, of_rounds, percentile
+from bench.figure import Figure, of_rounds
 from bench.intercom import conversation
 from bench.web import Call, Load
 
@@ -61,12 +60,6 @@ def _measure(
 
 
 def _figures(name: str, rounds: list[tuple[Load, Load]]) -> list[Figure]:
-    found: list[tuple[str, str, Callable[[Load], float]]] = [
-        ("requests", "1/s", lambda load: load.per_second),
-        ("p50", "ms", lambda load: percentile(load.delays, 50)),
-        ("p99", "ms", lambda load: percentile(load.delays, 99)),
-    ]
-    return [
-        of_rounds(f"{name}: {part}", unit, [(of(one), of(other)) for one, other in rounds], PEER)
-        for part, unit, of in found
-    ]
+    rates = [(one.per_second, other.per_second) for one, other in rounds]
+    requests = of_rounds(f"{name}: requests", "1/s", rates, PEER)
+    return [requests, *web.delays(name, rounds, PEER)]

@@ -47,6 +47,7 @@ def _micros(instant: datetime | None) -> int | None:
 
 
 def _segments(seen: Conversation) -> list[dict[str, object]]:
+    is_handled = seen.handle_started_at is not None and seen.ended_at is not None
     return [
         {
             "position": position,
@@ -55,6 +56,7 @@ def _segments(seen: Conversation) -> list[dict[str, object]]:
             "team": one.team,
             "from_at": to_micros(one.from_at),
             "to_at": _micros(one.to_at),
+            "is_handled": is_handled,
         }
         for position, one in enumerate(seen.assignments)
     ]
