@@ -11,7 +11,7 @@ import sys
 from itertools import count
 
 from bench import hub, web
-from bench.figure import Figure, of_rounds, percentile
+from bench.figure import Figure, of_rounds
 from bench.intercom import conversation
 from bench.web import Call, Load
 
@@ -61,17 +61,5 @@ def _measure(
 
 def _figures(name: str, rounds: list[tuple[Load, Load]]) -> list[Figure]:
     rates = [(one.per_second, other.per_second) for one, other in rounds]
-    waits = [
-        (
-            percent,
-            [
-                (percentile(one.delays, percent), percentile(other.delays, percent))
-                for one, other in rounds
-            ],
-        )
-        for percent in (50, 99)
-    ]
-    return [
-        of_rounds(f"{name}: requests", "1/s", rates, PEER),
-        *(of_rounds(f"{name}: p{percent}", "ms", values, PEER) for percent, values in waits),
-    ]
+    requests = of_rounds(f"{name}: requests", "1/s", rates, PEER)
+    return [requests, *web.delays(name, rounds, PEER)]

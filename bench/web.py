@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -17,6 +17,7 @@ import uvloop
 from msgspec import Struct
 
 from bench import hub
+from bench.figure import Figure, of_rounds, percentile
 
 #: Every hub has the sources `desk` and `intercom`.
 CONFIGURATION = '[store]\nurl = "sqlite:///deskwire.db"\n'
@@ -101,3 +102,15 @@ async def _load(url: str, calls: Iterator[Call], connections: int, status: int) 
         began = time.perf_counter()
         await asyncio.gather(*(connection(session) for _ in range(connections)))
         return Load(per_second=len(delays) / (time.perf_counter() - began), delays=delays)
+
+
+def delays(name: str, rounds: Sequence[tuple[Load, Load]], peer_name: str) -> list[Figure]:
+    """How long the calls took, beside those to a peer."""
+    found = []
+    for percent in (50, 99):
+        values = [
+            (percentile(one.delays, percent), percentile(peer.delays, percent))
+            for one, peer in rounds
+        ]
+        found.append(of_rounds(f"{name}: p{percent}", "ms", values, peer_name))
+    return found

@@ -203,6 +203,17 @@ def test_a_source_and_its_destination_are_of_one_workspace(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize("second", ["output", "{folder}/output", "{folder}/other/../output"])
+def test_two_destinations_do_not_write_into_one_directory(tmp_path: Path, second: str) -> None:
+    text = "".join(
+        f'[[destination]]\nname = "{name}"\nkind = "transcript_files"\ndirectory = "{where}"\n'
+        for name, where in (("a", "output"), ("b", second.format(folder=tmp_path)))
+    )
+    assert faults(tmp_path, text) == [
+        f"destinations a, b have one directory, {tmp_path}/output: each needs its own"
+    ]
+
+
 def test_the_template_of_init_is_a_whole_configuration(tmp_path: Path) -> None:
     assert [one.name for one in load(tmp_path, TEMPLATE).source] == ["bigchat"]
 

@@ -113,6 +113,20 @@ def test_what_is_no_card_number_stays(text: str) -> None:
     assert mask_cards(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("+49 176 10000037", "+49 176 10000037"),
+        ("+4917610000037", "+4917610000037"),
+        ("49 176 10000037", "** *** ********"),
+        ("+49 176 10000037 4111 1111 1111 1111", "+49 176 10000037 **** **** **** ****"),
+        (f"+{VISA}", f"+{'*' * 16}"),
+    ],
+)
+def test_a_phone_number_after_a_plus_sign_stays(text: str, masked: str) -> None:
+    assert mask_cards(text) == masked
+
+
 def test_every_dash_of_unicode_separates() -> None:
     dashes = [one for one in map(chr, range(sys.maxunicode)) if unicodedata.category(one) == "Pd"]
 

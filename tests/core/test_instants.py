@@ -43,6 +43,12 @@ def test_a_missing_zone_means_utc(text: str) -> None:
     assert parse_instant(text) == NOON
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_what_is_no_instant_in_utc_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be told in UTC"):
+        parse_instant(text)
+
+
 @pytest.mark.parametrize("text", ["", "noon", "1767261600.5x"])
 def test_other_text_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="Invalid isoformat"):

@@ -29,6 +29,9 @@ PAGES = sorted(
 )
 LEVELS = {"debug", "info", "warning", "error", "exception", "log"}
 
+#: What any key takes, also those that take only secrets of Standard Webhooks.
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
+
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -258,7 +261,7 @@ def test_every_example_of_a_configuration_loads(
     page: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in re.findall(r"\$\{(\w+)\}", code):
-        monkeypatch.setenv(variable, "secret")
+        monkeypatch.setenv(variable, SECRET)
     file = tmp_path / "deskwire.toml"
     file.write_text(code)
 
@@ -284,6 +287,7 @@ def test_every_key_that_init_writes_is_a_setting(tmp_path: Path) -> None:
     init(file)
     text = file.read_text()
     known = {name for model in sections_of_settings().values() for name in model.model_fields}
+    known |= {option for _, _, options in kinds() for option in options}
     optional = set(re.findall(r"^# (\w+) = ", text, re.MULTILINE))
 
     assert optional <= known

@@ -13,6 +13,7 @@ import pytest
 
 from deskwire import providers, settings
 from deskwire.sandbox.run import serve
+from tests.destinations.chats import JACINTHA_IN_UTC, JERRY_IN_UTC, JOHN_IN_UTC
 from tests.receiver import Receiver
 from tests.stage import FAST, running, until
 from tests.web.serving import served
@@ -43,26 +44,6 @@ layout = "{{year}}/{{month}}/{{agent}}/{{number}}.md"
 zone = "Europe/London"
 quiet_seconds = 0
 """
-FIRST = """\
-Chat on 29 Sep 2020 09:00:
-
-[09:00, Customer]: Hello, I need to cancel my reservation.
-[09:01, Agent]: I can do that.
-[09:02, Agent]: That has been cancelled.
-[09:04, Customer]: Sound, thanks."""
-THIRD = """\
-Chat on 29 Sep 2020 09:02:
-
-[09:02, Customer]: What are your opening hours?.
-[09:04, Agent]: Monday to Friday, 9am to 6pm.
-[09:04, Customer]: Thanks."""
-FOURTH = """\
-Chat on 29 Sep 2020 08:44:
-
-[08:44, Customer]: I'd like to make a complaint.
-[08:46, Agent]: Please fill out a complaint form.
-[08:53, Agent]: You can find it on our website.
-[09:01, Customer]: OK I'll do that."""
 
 
 def imported(folder: Path, *words: str) -> dict[str, object]:
@@ -109,8 +90,13 @@ def test_the_figures_are_those_of_the_worked_example(folder: Path) -> None:
     )
 
 
-def test_chats_keep_their_numbers(folder: Path) -> None:
+@pytest.mark.parametrize("keys", [["users", "chats", "messages"], ["messages"]])
+def test_chats_keep_their_numbers(folder: Path, keys: list[str]) -> None:
     (folder / "deskwire.toml").write_text("")
+    export = json.loads(EXPORT.read_text())
+    (folder / "desk_chats.json").write_text(json.dumps({key: export[key] for key in keys}))
+    imported(folder)
+    shutil.copy(EXPORT, folder / "desk_chats.json")
     imported(folder)
 
     async def ask() -> list[object]:
@@ -119,6 +105,22 @@ def test_chats_keep_their_numbers(folder: Path) -> None:
             return [chat.get("external_id") for _, chat in answers]
 
     assert asyncio.run(ask()) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_chat_that_was_imported_with_an_instant_to_come_can_be_ended(folder: Path) -> None:
+    (folder / "deskwire.toml").write_text("")
+    export = json.loads(EXPORT.read_text())
+    export["chats"][1]["handle_start"] = "9999-12-31T23:59:59.999999"
+    (folder / "desk_chats.json").write_text(json.dumps(export))
+    imported(folder)
+
+    async def end() -> object:
+        async with served(folder) as client:
+            number = export["chats"][1]["chat_id"]
+            assert (await client.ask(f"/chats/{number}/end", b"{}"))[0] == 200
+            return (await client.ask(f"/desk/chats/{number}"))[1]["ended_at"]
+
+    assert asyncio.run(end()) is not None
 
 
 def test_both_clients_and_a_third_get_their_transcripts(folder: Path) -> None:
@@ -133,11 +135,11 @@ def test_both_clients_and_a_third_get_their_transcripts(folder: Path) -> None:
                 await until(lambda: len(receiver.posted) == 3 and len(written(folder)) == 6)
 
     asyncio.run(run())
-    assert sorted(receiver.contents) == sorted([FIRST, THIRD, FOURTH])
+    assert sorted(receiver.contents) == sorted([JOHN_IN_UTC, JERRY_IN_UTC, JACINTHA_IN_UTC])
     assert written(folder) == {
-        "output/john/1.txt": f"{FIRST}\nThis chat took 300 seconds to handle.",
-        "output/jerry/1.txt": f"{THIRD}\nThis chat took 180 seconds to handle.",
-        "output/jacintha/1.txt": f"{FOURTH}\nThis chat took 600 seconds to handle.",
+        "output/john/1.txt": f"{JOHN_IN_UTC}\nThis chat took 300 seconds to handle.",
+        "output/jerry/1.txt": f"{JERRY_IN_UTC}\nThis chat took 180 seconds to handle.",
+        "output/jacintha/1.txt": f"{JACINTHA_IN_UTC}\nThis chat took 600 seconds to handle.",
         **{
             f"third/2020/09/{place}.md": f"{in_london(text)}\n{line}"
             for place, text, line in third_client(folder)
@@ -156,10 +158,13 @@ def written(folder: Path) -> dict[str, str]:
 
 def third_client(folder: Path) -> list[tuple[str, str, str]]:
     """Which of the third user's chats came first is not said."""
-    chats = [(THIRD, "Test User 3 for Jerry, 3"), (FOURTH, "Test User 3 for Jacintha, 4")]
+    chats = [
+        (JERRY_IN_UTC, "Test User 3 for Jerry, 3"),
+        (JACINTHA_IN_UTC, "Test User 3 for Jacintha, 4"),
+    ]
     first = (folder / "third/2020/09/test-user-3/1.md").read_text()
-    ordered = chats if first.startswith(in_london(THIRD)) else chats[::-1]
-    found = [("test-user-1/1", FIRST, "Test User 1 for John, 4 messages")]
+    ordered = chats if first.startswith(in_london(JERRY_IN_UTC)) else chats[::-1]
+    found = [("test-user-1/1", JOHN_IN_UTC, "Test User 1 for John, 4 messages")]
     for number, (text, line) in enumerate(ordered):
         found.append((f"test-user-3/{number + 1}", text, f"{line} messages"))
     return found

@@ -388,7 +388,11 @@ def test_with_park_nobody_is_told_twice_before_a_person_says_so(tmp_path: Path) 
             assert len(scene.receiver.posted) == 1
 
             scene.receiver.faults.probability = 0.0
-            await hub.write(lambda c: revive(c, hub, letters[0].key))
+            await write(hub, letters[0].key, "Too late", 5)  # no person says so
+            await rest(hub)
+            assert len(scene.receiver.posted) == 1
+
+            await hub.write(lambda c: allow(c, hub, letters[0].key))
             hub.wake.set()
             await rest(hub)
 
@@ -398,8 +402,37 @@ def test_with_park_nobody_is_told_twice_before_a_person_says_so(tmp_path: Path) 
     on_stage(tmp_path, story)
 
 
-def revive(connection: Connection, hub: Hub, key: str) -> None:
+def allow(connection: Connection, hub: Hub, key: str) -> None:
+    deliveries.allow(connection, "main", "post", key)
     work.mark(connection, hub.now(), "main", "deliver", "post", key)
+
+
+def test_with_park_a_person_allows_one_attempt(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        faults = scene.receiver.faults
+        keys = 'quiet_seconds = 0\non_unknown = "park"'
+        faults.probability, faults.kinds = 1.0, ["error_after"]
+        async with running(scene.hub(keys)) as hub:
+            chat_id = await chat(hub, ended_at=TEN)
+            await rest(hub)
+
+            faults.kinds = ["throttle"]  # certainly not done: it is still allowed
+            await hub.write(lambda c: allow(c, hub, chat_id))
+            hub.wake.set()
+            await until(lambda: faults.injected["throttle"] > 0)
+            faults.kinds, faults.delay_seconds = ["delay_after"], 60.0
+            await until(lambda: len(scene.receiver.posted) == 2)
+            [one] = await hub.read(lambda c: begun(c, chat_id))
+            faults.probability = 0.0
+
+        assert one is None  # whoever finds it after a kill asks again
+
+    on_stage(tmp_path, story)
+
+
+def begun(connection: Connection, chat_id: str) -> list[int | None]:
+    query = "SELECT settle_until FROM deliveries WHERE conversation_id = ?"
+    return [row[0] for row in connection.exec_driver_sql(query, (chat_id,))]
 
 
 def test_what_is_refused_is_a_dead_letter(tmp_path: Path) -> None:

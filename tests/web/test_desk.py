@@ -77,6 +77,19 @@ def test_a_taken_name_or_address_is_a_conflict(tmp_path: Path, name: str, email:
     tell(tmp_path, story)
 
 
+@pytest.mark.parametrize("user", [True, 1.0, [1]])
+def test_what_is_no_id_of_a_user_is_not_taken_for_one(tmp_path: Path, user: object) -> None:
+    async def story(client: Client) -> None:
+        told = await chat(client, agent_id=await agent(client))
+
+        said = body(text="Hello", user_id=user)
+        status, _ = await client.ask(f"/chats/{told['number']}/messages", said)
+
+        assert status == 422
+
+    tell(tmp_path, story)
+
+
 def test_what_is_changed_of_a_chat_that_is_over_does_not_open_it(tmp_path: Path) -> None:
     async def story(client: Client) -> None:
         told = await chat(client, agent_id=await agent(client))

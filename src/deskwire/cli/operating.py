@@ -97,6 +97,7 @@ def _revive(connection: Connection, hub: Hub, letters: list[tuple[str, DeadLette
     for workspace, one in letters:
         if one.kind == "deliver":
             deliveries.forget_refused(connection, workspace, one.target, one.key)
+            deliveries.allow(connection, workspace, one.target, one.key)
         work.mark(connection, hub.now(), workspace, one.kind, one.target, one.key)
 
 

@@ -171,9 +171,9 @@ async def _probe(hub: Hub, name: str, request: Request | None) -> str | None:
         return f"{what}; check user, token and headers"
     if answer.is_success or answer.status == 404:
         return None
-    if request is REACH and answer.status < 500:  # it is there, and takes POSTs only
-        return None
-    return f"{what}: {answer.excerpt()}; is base_url right?"
+    if request is REACH and (answer.status < 500 or answer.status == 501):
+        return None  # it is there, and takes POSTs only
+    return f"{what}: {answer.excerpt()}; is its address right?"
 
 
 def upgrade(config: Config = settings.DEFAULT_FILE) -> None:

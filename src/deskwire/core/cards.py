@@ -48,6 +48,9 @@ for _low, _high, _lengths in ISSUERS:
     for _first in range(_low, _high + 1):
         LENGTHS[_first] |= {*_lengths}
 SHORTEST, LONGEST = 13, 19  # digits
+#: Digits after a plus sign (E.164). Without this a tenth of Germany's mobile numbers would be
+#: masked, as cards of 13 digits.
+LONGEST_PHONE = 15
 
 #: What people and programs put between digits: white space, Unicode's dashes (Pd) and minuses, and
 #: signs without width, which come along when text is copied.
@@ -123,7 +126,8 @@ def _masked(chain: re.Match[str]) -> str:
     groups = [digits for digits in GROUP.findall(chain[0]) if digits]
     digits = bytes(map(decimal, "".join(groups)))
     edges = [0, *accumulate(map(len, groups))]
-    hidden = _hidden(digits, edges)
+    is_phone = chain.string[chain.start() - 1 : chain.start()] == "+"
+    hidden = _hidden(digits, edges, LONGEST_PHONE if is_phone else 0)
     if not any(hidden):
         return chain[0]
     is_hidden = iter(hidden)
@@ -134,8 +138,11 @@ def _masked(chain: re.Match[str]) -> str:
     return DIGIT.sub(hide, chain[0])
 
 
-def _hidden(digits: bytes, edges: list[int]) -> bytearray:
-    """1 for each digit that is in any card number, among those that begin and end at an edge."""
+def _hidden(digits: bytes, edges: list[int], longest_phone: int) -> bytearray:
+    """1 for each digit that is in any card number, among those that begin and end at an edge.
+
+    What stands first and is no longer than `longest_phone` is none.
+    """
     hidden = bytearray(len(digits))
     is_edge = bytearray(len(digits) + LONGEST)
     for edge in edges:
@@ -146,6 +153,8 @@ def _hidden(digits: bytes, edges: list[int]) -> bytearray:
             break
         a, b, c, d = digits[start : start + 4]
         for length in LENGTHS[1000 * a + 100 * b + 10 * c + d]:
+            if start == 0 and length <= longest_phone:
+                continue
             end = start + length
             if is_edge[end] and (sums[end % 2][end] - sums[end % 2][start]) % 10 == 0:
                 hidden[start:end] = b"\1" * length

@@ -26,4 +26,7 @@ def rfc3339(instant: datetime) -> str:
 def parse_instant(text: str) -> datetime:
     """An ISO 8601 date-time as aware UTC; one without a zone means UTC. ValueError otherwise."""
     instant = datetime.fromisoformat(text)
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError as error:  # the year 1 or 9999, in another zone
+        raise ValueError(f"{text} cannot be told in UTC") from error

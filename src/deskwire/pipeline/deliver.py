@@ -101,7 +101,10 @@ class Courier:
         """Commit the first intent; None when there is nothing to send, or to look at first."""
         delivery, now = state.delivery, self.hub.now()
         if delivery.intent is not None and not state.can_look:
-            return self.docket.begun(state, delivery.intent)
+            begun = self.docket.begun(state, delivery.intent)
+            if delivery.settle_until is not None:
+                await self._write(partial(self.docket.begin_again, state))
+            return begun
         # A call that was begun may take its patience, and then the time to settle.
         longest = now + delivery.patience + int(self.outlet.settle_seconds * MICROS)
         if delivery.intent is not None and (delivery.settle_until or longest + 1) > longest:

@@ -15,13 +15,12 @@ from deskwire.pipeline.gate import NotNowError
 from deskwire.pipeline.hub import MICROS, Hub, Outlet
 from deskwire.store import counters, deliveries, upkeep, work
 from deskwire.store.db import Connection
-from deskwire.store.deliveries import Attempt, Delivery
+from deskwire.store.deliveries import ALLOWED, PARKED, Attempt, Delivery
 from deskwire.store.work import Claim
 
 CONFIRMED_LATELY = 60.0  # seconds since the destination took something
 MOST_BESIDE = 20  # attempts, while the destination takes others
 COUNTER_SECONDS = 0.5  # until a number is asked for again that another conversation has
-PARKED = 0  #: in place of an instant to settle until: it waits for a person, or waited for one
 PARKED_REASON = (
     "nobody can look whether it arrived: ask there; 'deskwire dead replay' sends it again"
 )
@@ -48,8 +47,10 @@ class Docket:
     def park(self, state: State, connection: Connection) -> None:
         """Leave what was begun to a person."""
         work.fence(connection, self.claim)
+        was_parked = state.delivery.settle_until == PARKED
         self.save(connection, msgspec.structs.replace(state.delivery, settle_until=PARKED))
-        work.bury(connection, self.hub.now(), self.claim, f"the process died; {PARKED_REASON}")
+        reason = PARKED_REASON if was_parked else f"the process died; {PARKED_REASON}"
+        work.bury(connection, self.hub.now(), self.claim, reason)
 
     def withdraw(self, state: State, due_at: int, connection: Connection) -> None:
         """Nothing was sent of what was intended: it is given back as it was."""
@@ -57,6 +58,8 @@ class Docket:
         if not state.must_look() and not state.repeats:
             self.save(connection, Delivery())
             self.let_go(connection, state)
+        elif state.repeats:
+            self.save(connection, state.delivery)
         self.release(connection, state, due_at)
 
     def let_go(self, connection: Connection, state: State) -> None:
@@ -82,15 +85,19 @@ class Docket:
             raise NotNowError(self.hub.after(COUNTER_SECONDS * self.hub.random.uniform(0.5, 1.5)))
         step = msgspec.structs.replace(step, number=number)
         state.delivery = msgspec.structs.replace(state.delivery, intent=step)
-        self.save(connection, state.delivery)
+        self.save(connection, msgspec.structs.replace(state.delivery, settle_until=None))
         return step
 
     def begun(self, state: State, intent: Step) -> Step:
         """What was begun and cannot be looked for: as it was, or not before a person says so."""
-        if self.outlet.on_unknown == "park" and state.delivery.settle_until != PARKED:
+        if self.outlet.on_unknown == "park" and state.delivery.settle_until != ALLOWED:
             raise ParkedError
         state.repeats = True
         return intent
+
+    def begin_again(self, state: State, connection: Connection) -> None:
+        """A person allowed this attempt, and no other if the process dies in it."""
+        self.fenced_save(connection, msgspec.structs.replace(state.delivery, settle_until=None))
 
     def fail(
         self,

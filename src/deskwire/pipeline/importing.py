@@ -115,10 +115,18 @@ def import_files(
                 taken = hub.database.write(partial(take, plan, hub.now(), batch))
                 for one, changes in zip(batch, taken, strict=True):
                     _count(imported, one, changes, seen)
+                    imported.errors += _unread(plan, name, one)
         except Broken as error:
             message = f"{name}: {error}; what came before counts: mend it and import it again"
             imported.errors.append(message)
     return imported
+
+
+def _unread(plan: Plan, name: str, one: Entry) -> list[str]:
+    """Why nothing of a whole file was understood."""
+    is_whole = plan.source.provider.files == "whole"
+    faults = [said.reason for said in one.said if isinstance(said, SetAside) and not said.at]
+    return [f"{name}: {fault}" for fault in faults] if is_whole else []
 
 
 def _entries(

@@ -212,7 +212,10 @@ def _merge_in(connection: Connection, now: int, source: Source, told: Told, news
         news = msgspec.structs.replace(news, ended_at=ended_at(after), was_ended=was_ended)
         if after == before.facts and news.reach != "deliver":
             return change
-        if conversations.save(connection, workspace, before, after, view(after, origin, {})):
+        seen = view(after, origin, {})
+        if conversations.save(connection, workspace, before, after, seen):
+            if before.number is None and told.number is not None:
+                conversations.give_number(connection, workspace, found, told.number)
             mark_deliveries(connection, now, source, found, news)
             is_changed = not is_same(before.facts, after)
             return msgspec.structs.replace(change, is_changed=is_changed)

@@ -107,7 +107,7 @@ def _meet(
     if after == before:
         return False
     workspace, account = source.workspace, source.account
-    agents.save(connection, workspace, account, said.external_id, after, said.number)
+    agents.save(connection, workspace, account, said.external_id, after, said.number, before)
     return before is None or after.value != before.value
 
 

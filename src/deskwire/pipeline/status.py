@@ -179,7 +179,7 @@ def _outlet(hub: Hub, outlet: Outlet, figures: Figures) -> DestinationStatus:
         is_paused=outlet.is_paused,
         is_down=fares.failures >= THRESHOLD,
         waiting=mine[0].waiting if mine else 0,
-        oldest_waiting_seconds=_waited(hub, mine[0].oldest_marked_at if mine else None),
+        oldest_waiting_seconds=_waited(hub, mine[0].waits_since if mine else None),
         dead=mine[0].dead if mine else 0,
         failures_in_a_row=fares.failures,
         last_error=fares.last_error if fares.failures else None,
@@ -226,7 +226,7 @@ def _problems(
     found += [_unpolled(one) for one in sources if _is_unpolled(hub.sources[one.name], one)]
     found += [
         f"destination {one.name}: the oldest of {one.waiting} deliveries waits for "
-        f"{one.oldest_waiting_seconds:.0f} s; is 'deskwire run' running?"
+        f"{one.oldest_waiting_seconds:.0f} s; {_why(one)}"
         for one in outlets
         if not one.is_down
         and not one.is_paused
@@ -250,6 +250,10 @@ def _problems(
                 "which the configuration does not define"
             )
     return found
+
+
+def _why(one: DestinationStatus) -> str:
+    return "is 'deskwire run' running?" if one.last_error is None else f"last: {one.last_error}"
 
 
 def _is_unpolled(source: Source, now: SourceStatus) -> bool:

@@ -108,6 +108,8 @@ def _check_options(kind: Provider | Destination, told: dict[str, object]) -> lis
 def _check_address(one: DestinationSettings, kind: Destination) -> list[str]:
     if not getattr(one, kind.address):
         return [f"{kind.address} is required"]
+    if one.on_unknown == "park" and kind.address == "directory":
+        return ["on_unknown is for calls that nobody can look for: a file is looked for"]
     return [
         f"{key} is not for {one.kind}; it has {kind.address}"
         for key in ADDRESSES

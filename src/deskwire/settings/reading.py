@@ -32,13 +32,13 @@ def load(path: Path) -> Settings:
     settings, faults = _validate(told)
     faults = unknown + faults
     if settings is not None:
+        for one in settings.destination:
+            one.directory = one.directory and str((path.parent / one.directory).absolute())
         faults += cross_check(settings)
     if settings is None or faults:
         raise Misconfigured("\n".join(f"{path}: {fault}" for fault in faults))
     file = path.parent / settings.store.url.removeprefix("sqlite:///")
     settings.store.url = f"sqlite:///{file.absolute()}"
-    for one in settings.destination:
-        one.directory = one.directory and str((path.parent / one.directory).absolute())
     return settings
 
 

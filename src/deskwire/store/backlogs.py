@@ -16,7 +16,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     kind: str
     target: str
     waiting: int
-    oldest_marked_at: int | None
+    waits_since: int | None  #: since the oldest is due, or fails; what is not due yet is later
     dead: int
     failing: int
     an_error: str | None  #: of a dead one
@@ -25,12 +25,15 @@ class Backlog(Struct, frozen=True, kw_only=True):
 def waiting(connection: Connection, workspace: str) -> list[Backlog]:
     """What waits and what is dead, by kind and target."""
     dead = W.c.dead_at.is_not(None)
+    since = case(
+        (dead, None), (W.c.failing_since.is_not(None), W.c.failing_since), else_=W.c.due_at
+    )
     rows = connection.execute(
         select(
             W.c.kind,
             W.c.target,
             func.sum(case((dead, 0), else_=1)).label("waiting"),
-            func.min(case((dead, None), else_=W.c.marked_at)).label("oldest"),
+            func.min(since).label("oldest"),
             func.sum(case((dead, 1), else_=0)).label("dead"),
             func.sum(case((and_(~dead, W.c.attempts > 0), 1), else_=0)).label("failing"),
             func.max(case((dead, W.c.last_error))).label("an_error"),
@@ -44,7 +47,7 @@ def waiting(connection: Connection, workspace: str) -> list[Backlog]:
             kind=row.kind,
             target=row.target,
             waiting=row.waiting,
-            oldest_marked_at=row.oldest,
+            waits_since=row.oldest,
             dead=row.dead,
             failing=row.failing,
             an_error=row.an_error,

@@ -142,8 +142,8 @@ def create(
     A number that another one has is given up for the next that is free.
     """
     conversation_id = str(uuid.uuid4())
-    if number is not None and find_number(connection, workspace, number) is not None:
-        number = next_number(connection, workspace)
+    if number is not None:
+        number = _free(connection, workspace, number)
     row = {
         "workspace": workspace,
         "id": conversation_id,
@@ -177,6 +177,20 @@ def save(
     if before.facts.head.value.channel != facts.head.value.channel:
         derived.spell(connection, workspace, "channel", seen.channel)
     return True
+
+
+def give_number(connection: Connection, workspace: str, conversation_id: str, number: int) -> None:
+    """Give one that has no number this one, or the next that is free where it is taken."""
+    connection.execute(
+        update(C)
+        .where(C.c.workspace == workspace, C.c.id == conversation_id, C.c.number.is_(None))
+        .values(number=_free(connection, workspace, number))
+    )
+
+
+def _free(connection: Connection, workspace: str, number: int) -> int:
+    is_taken = find_number(connection, workspace, number) is not None
+    return next_number(connection, workspace) if is_taken else number
 
 
 def find_number(connection: Connection, workspace: str, number: int) -> str | None:

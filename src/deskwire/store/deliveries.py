@@ -22,6 +22,10 @@ _ARM = _ARM.on_conflict_do_update(
     set_={"closing": _ARM.excluded.closing},
 )
 
+#: In place of an instant to settle until, where nobody can look: it waits for a person, or one
+#: said that it may be sent again, once.
+PARKED, ALLOWED = 0, -1
+
 #: In place of a conversation's id: the line belongs to the whole destination.
 SHARED = ""
 
@@ -328,6 +332,15 @@ def forget_refused(
             L.c.refused.is_not(None),
         )
     ).rowcount
+
+
+def allow(connection: Connection, workspace: str, destination: str, conversation_id: str) -> None:
+    """A person says that what is parked may be sent again."""
+    connection.execute(
+        update(D)
+        .where(*_is(workspace, destination, conversation_id), D.c.settle_until == PARKED)
+        .values(settle_until=ALLOWED)
+    )
 
 
 def sent_counts(connection: Connection, workspace: str) -> dict[str, tuple[int, int, int]]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from deskwire.store import tables
 
-N, A, S, C = tables.agent_numbers, tables.agents, tables.segments, tables.conversations
+N, A, S = tables.agent_numbers, tables.agents, tables.segments
 
 
 class Handled(Struct, frozen=True, kw_only=True):
@@ -21,8 +21,6 @@ class Handled(Struct, frozen=True, kw_only=True):
 
 def by_agent(connection: Connection, workspace: str) -> list[Handled]:
     """Every agent, by number. A conversation counts once it began to be handled and is over."""
-    is_handled = and_(C.c.handle_started_at.is_not(None), C.c.ended_at.is_not(None))
-    of_segment = and_(C.c.workspace == S.c.workspace, C.c.id == S.c.conversation_id)
     seconds = (S.c.to_at - S.c.from_at) / 1_000_000.0
     rows = connection.execute(
         select(N.c.number, func.count(S.c.conversation_id.distinct()), func.avg(seconds))
@@ -34,8 +32,7 @@ def by_agent(connection: Connection, workspace: str) -> list[Handled]:
                 S.c.agent == N.c.external_id,
             ),
         )
-        .join(C, of_segment)
-        .where(N.c.workspace == workspace, is_handled)
+        .where(N.c.workspace == workspace, S.c.is_handled)
         .group_by(N.c.number)
     )
     handled = {row[0]: (row[1], float(row[2])) for row in rows}

@@ -83,7 +83,7 @@ def _conditions(
     if wanted.agent is not None:
         found.append(C.c.id.in_(_had(connection, workspace, wanted.agent)))
     if wanted.q is not None:
-        found.append(C.c.id.in_(search.having(wanted.q)))
+        found.append(search.having(connection, wanted.q))
     return found
 
 

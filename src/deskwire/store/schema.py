@@ -31,11 +31,16 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """Bring the schema up to date; the revisions before and after."""
     before = database.read(current)
     if before != newest():
-        database.write(_migrate)
-        database.write(agents.number_all)
+        database.write(_upgrade)
     while database.write(_derive_some):
         pass
     return before, newest()
+
+
+def _upgrade(connection: Connection) -> None:
+    """In one transaction: a kill in the middle leaves the schema as it was."""
+    _migrate(connection)
+    agents.number_all(connection)
 
 
 def _derive_some(connection: Connection) -> int:

@@ -124,7 +124,13 @@ conversations = Table(
     PrimaryKeyConstraint("workspace", "id"),
     UniqueConstraint("workspace", "account", "external_id"),
     Index("ix_conversations_number", "workspace", "number", unique=True),
-    Index("ix_conversations_list", "workspace", "started_at", "created_at", "id"),
+    # The order of lists, and what they are filtered by: only what is listed is read, of 2 KB each.
+    Index(
+        "ix_conversations_list",
+        *("workspace", "started_at", "created_at", "id"),
+        *("provider", "source", "channel", "status"),
+        *("customer", "customer_email", "customer_name"),
+    ),
     Index("ix_conversations_derived_by", "derived_by"),
     Index("ix_conversations_ended_at", "workspace", "ended_at"),
     Index("ix_conversations_of_customer", "workspace", "account", "customer"),
@@ -142,9 +148,16 @@ segments = Table(
     Column("team", Text),
     _instant("from_at", nullable=False),
     _instant("to_at"),  # None while it lasts
+    # Whether the conversation began to be handled, and is over.
+    Column("is_handled", Boolean(create_constraint=False), nullable=False),
     PrimaryKeyConstraint("workspace", "conversation_id", "position"),
     _of_conversation(),
-    Index("ix_segments_agent", "workspace", "account", "agent"),
+    # All that reports read: they go through all of it.
+    Index(
+        "ix_segments_agent",
+        *("workspace", "account", "agent", "is_handled"),
+        *("conversation_id", "from_at", "to_at"),
+    ),
     Index("ix_segments_to_at", "workspace", "to_at"),
 )
 

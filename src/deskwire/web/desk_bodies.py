@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    StrictInt,
     StringConstraints,
     WithJsonSchema,
 )
@@ -100,7 +101,7 @@ class Said(BaseModel):
     """What somebody writes in a chat that is being handled; the customer without `user_id`."""
 
     text: str
-    user_id: Annotated[int | str | None, BeforeValidator(_none_if_empty)] = None
+    user_id: Annotated[StrictInt | str | None, BeforeValidator(_none_if_empty)] = None
 
 
 class _Answer(BaseModel):

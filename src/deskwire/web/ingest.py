@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Annotated, Literal, NoReturn
 
 import msgspec
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.routing import Route
 
 from deskwire.core.codec import decode
-from deskwire.core.facts import Said, SetAside
+from deskwire.core.facts import ConversationFacts, Said, SetAside
 from deskwire.core.provider import Record
 from deskwire.core.text import storable
 from deskwire.pipeline import intake, normalise
@@ -152,7 +153,7 @@ def _keep(
     """Store a payload and what it says, unless it is the very same as one before."""
     key = f"body:{hashlib.sha256(record.body).hexdigest()}"
     if not records.keep(connection, source.workspace, record, dedupe_key=key):
-        external_id = normalise.gather(record, said)[0].external_id
+        external_id = next(_told(said)).external_id
         found = conversations.find_id(connection, source.workspace, source.account, external_id)
         if found is not None:
             same = Change(conversation=found, external_id=external_id, messages=0)
@@ -167,10 +168,14 @@ def _read(source: Source, body: bytes, now: int) -> tuple[Record, list[Said]]:
     _check(body)
     record = intake.new_record(source, "call", ORIGIN, body, now)
     said = normalise.read(source, record)
-    if not normalise.gather(record, said):
+    if next(_told(said), None) is None:
         asides = [one for one in said if isinstance(one, SetAside)]
         raise invalid([_aside(one) for one in asides] or [_fault("it says nothing")])
     return record, said
+
+
+def _told(said: list[Said]) -> Iterator[ConversationFacts]:
+    return (one for one in said if isinstance(one, ConversationFacts))
 
 
 def _aside(one: SetAside) -> Detail:

@@ -158,10 +158,7 @@ def _chat(chat: Chat, at: str, record: Record) -> ConversationFacts:
     return ConversationFacts(
         at=at,
         external_id=_external_id(chat),
-        # An export does not say when it was made: it is as of the last instant that it tells.
-        as_of=max(stated, default=record.received_at)
-        if record.kind == "file"
-        else record.received_at,
+        as_of=_as_of(max(stated, default=record.received_at), record),
         number=None if chat.chat_id is None else _number(chat.chat_id),
         head=Head(
             channel="chat",
@@ -175,6 +172,14 @@ def _chat(chat: Chat, at: str, record: Record) -> ConversationFacts:
         assignments=_assignments(chat, agent, f"{record.id}{at}"),
         attributes=_attributes(chat, created),
     )
+
+
+def _as_of(last: datetime, record: Record) -> datetime:
+    """An export does not say when it was made: it is as of the last instant that it tells.
+
+    But not of one to come, or nothing that is said now would count beside it.
+    """
+    return min(last, record.received_at) if record.kind == "file" else record.received_at
 
 
 def _instant(told: str | UnsetType | None) -> datetime | UnsetType | None:
@@ -240,7 +245,7 @@ def _message(raw: msgspec.Raw, at: str, record: Record, known: dict[int, str]) -
     return ConversationFacts(
         at=at,
         external_id=external_id,
-        as_of=sent_at if record.kind == "file" else record.received_at,
+        as_of=_as_of(sent_at, record),
         head=Head(channel="chat", customer=CUSTOMER if author == CUSTOMER else UNSET),
         participants={author: ParticipantFacts(role="customer" if author == CUSTOMER else "agent")},
         messages={

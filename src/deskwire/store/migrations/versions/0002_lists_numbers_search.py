@@ -31,7 +31,13 @@ def upgrade() -> None:
         "ix_conversations_number", "conversations", ["workspace", "number"], unique=True
     )
     op.create_index(
-        "ix_conversations_list", "conversations", ["workspace", "started_at", "created_at", "id"]
+        "ix_conversations_list",
+        "conversations",
+        [
+            *("workspace", "started_at", "created_at", "id"),
+            *("provider", "source", "channel", "status"),
+            *("customer", "customer_email", "customer_name"),
+        ],
     )
     op.create_index("ix_conversations_derived_by", "conversations", ["derived_by"])
     op.add_column("agents", sa.Column("email_key", sa.Text(), nullable=True))
@@ -53,6 +59,7 @@ def _tables() -> None:
         sa.Column("team", sa.Text(), nullable=True),
         sa.Column("from_at", sa.BigInteger(), nullable=False),
         sa.Column("to_at", sa.BigInteger(), nullable=True),
+        sa.Column("is_handled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint(
             "workspace", "conversation_id", "position", name=op.f("pk_segments")
         ),
@@ -63,7 +70,14 @@ def _tables() -> None:
             ondelete="CASCADE",
         ),
     )
-    op.create_index("ix_segments_agent", "segments", ["workspace", "account", "agent"])
+    op.create_index(
+        "ix_segments_agent",
+        "segments",
+        [
+            *("workspace", "account", "agent", "is_handled"),
+            *("conversation_id", "from_at", "to_at"),
+        ],
+    )
     op.create_table(
         "agent_numbers",
         sa.Column("workspace", sa.String(length=64), nullable=False),
