@@ -6,6 +6,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from deskwire.store import numbers, search, tables
+from deskwire.store.derived import key
 
 A, C, N, S = tables.agents, tables.conversations, tables.agent_numbers, tables.segments
 
@@ -18,7 +19,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     provider: str | None = None
     source: str | None = None
-    channel: str | None = None
+    channel: str | None = None  #: in any case
     status: str | None = None
     agent: str | None = None  #: who had a part of it: see `_had`
     customer: str | None = None  #: the provider's id, an e-mail address in any case, or a name
@@ -70,9 +71,11 @@ def _conditions(
 ) -> list[ColumnElement[bool]]:
     found = [
         C.c[name] == value
-        for name in ("provider", "source", "channel", "status")
+        for name in ("provider", "source", "status")
         if (value := getattr(wanted, name)) is not None
     ]
+    if wanted.channel is not None:
+        found.append(C.c.channel_key == key(wanted.channel))
     if wanted.since is not None:
         found.append(C.c.started_at >= wanted.since)
     if wanted.until is not None:
