@@ -132,7 +132,12 @@ def _all(workspace: str, wanted: Wanted, of: Sequence[Customer] | None = None) -
     if wanted.product is not None:
         conditions.append(product == wanted.product)
     if of is not None:
-        conditions.append(tuple_(C.c.account, C.c.customer).in_(of))
+        # SQLite takes no index for pairs alone.
+        conditions += [
+            tuple_(C.c.account, C.c.customer).in_(of),
+            C.c.account.in_({account for account, _ in of}),
+            C.c.customer.in_({customer for _, customer in of}),
+        ]
     known = and_(
         K.c.workspace == C.c.workspace,
         K.c.account == C.c.account,

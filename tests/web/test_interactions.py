@@ -1,0 +1,460 @@
+"""Interactions counted by customer, channel, product and topic, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from deskwire.core.facts import ConversationFacts, Head, Said, TopicFacts
+from tests.web.business import (
+    AS_OF,
+    business,
+    customer,
+    interaction,
+    month,
+    say,
+    small,
+    source,
+    told,
+)
+from tests.web.serving import Served, error, invalid
+
+API = "/api/v1/interactions"
+SHOP = source("shop", "bigchat")
+
+Story = Callable[[Served], Coroutine[Any, Any, None]]
+
+
+def tell(folder: Path, said: list[Said], story: Story) -> None:
+    async def all_of_it() -> None:
+        async with told(folder, said) as client:
+            await story(client)
+
+    uvloop.run(all_of_it())
+
+
+def counts(*numbers: int) -> dict[str, int]:
+    return dict(zip(["Email", "Call", "Bird", "Boat", "Post"], numbers, strict=True))
+
+
+def products(kind: str | None, **numbers: int) -> dict[str, Any]:
+    """A type's part of the report; the product None is `nothing`."""
+    return {
+        "customer_type": kind,
+        "products": [
+            {"product": None if name == "nothing" else name, "interaction_count": number}
+            for name, number in numbers.items()
+        ],
+    }
+
+
+def one(customer_id: int | str, numbers: dict[str, int]) -> tuple[int, Any]:
+    return 200, {"data": {"customer_id": customer_id, "interactions": numbers}}
+
+
+def test_a_customer_has_a_count_for_every_channel(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        status, answer = await client.ask(f"{API}/1")
+
+        assert (status, answer) == one(1, counts(2, 0, 0, 0, 0))
+        # As they were met first.
+        assert list(answer["data"]["interactions"]) == ["Email", "Call", "Bird", "Boat", "Post"]
+        assert await client.ask(f"{API}/5") == one(5, counts(0, 1, 0, 1, 1))
+        assert await client.ask(f"{API}/13") == one(13, counts(0, 0, 0, 0, 0))
+
+    tell(tmp_path, business(), story)
+
+
+def test_only_channels_of_the_data_are_there(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        assert await client.ask(f"{API}/1") == one(1, {"Email": 1, "Call": 0, "Bird": 0})
+        # Rows 3 and 4 name a customer whom the sheet of customers lacks.
+        assert await client.ask(f"{API}/4") == one(4, {"Email": 0, "Call": 1, "Bird": 1})
+        assert await client.ask("/api/v1/stats/customers") == (
+            200,
+            {"message": "Number of Rows", "rows": 5},
+        )
+        assert await client.ask(f"{API}/products") == (
+            200,
+            {
+                "data": [
+                    # No interaction is in a month that has a product.
+                    products("Red", nothing=1),  # row 2
+                    products("Blue", nothing=1),  # row 5
+                    products(None, nothing=2),  # rows 3, 4
+                ]
+            },
+        )
+
+    tell(tmp_path, small(), story)
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("since=2020-02-11", (1, 1, 0, 0, 0)),
+        ("since=2020-02-11T16:10:00&until=2020-02-11T16:10:01", (0, 1, 0, 0, 0)),
+        ("until=2020-02-11T16:10", (1, 0, 0, 0, 0)),
+        ("until=2020-02-11T17:10:00%2B01:00", (1, 0, 0, 0, 0)),
+        ("channel=email", (2, 0, 0, 0, 0)),
+        ("channel=CALL&channel=bird", (0, 1, 1, 0, 0)),
+        ("channel=letter", (0, 0, 0, 0, 0)),
+        ("product=Sand", (1, 1, 1, 0, 0)),
+        ("product=Orange", (1, 0, 0, 0, 0)),
+        ("product=Tea", (0, 0, 0, 0, 0)),
+        ("account=sheet&product=Sand&channel=Email", (1, 0, 0, 0, 0)),
+    ],
+)
+def test_filters_change_counts_and_no_keys(
+    tmp_path: Path, query: str, numbers: tuple[int, ...]
+) -> None:
+    said: list[Said] = [
+        interaction("04/10/2019 09:00", "Email", "7"),
+        interaction("11/02/2020 16:10", "Call", "7"),
+        interaction("10/02/2020 11:23", "Bird", "7"),
+        interaction("04/06/2021 13:01", "Email", "7"),
+        interaction("04/06/2021 13:01", "Boat", "8"),
+        interaction("04/06/2021 13:01", "Post", "8"),
+        month("10-2019", "Sand"),
+        month("02-2020", "Sand"),
+        month("06-2021", "Orange"),
+    ]
+    if query == "until=2020-02-11T16:10" or "17:10" in query:
+        numbers = (1, 0, 1, 0, 0)
+
+    async def story(client: Served) -> None:
+        expected = counts(*numbers)
+        topics = await client.ask(f"{API}/topics/7?{query}")
+        channels = topics[1]["data"]["channels"].items()
+
+        assert await client.ask(f"{API}/7?{query}") == one(7, expected)
+        assert {
+            name: sum(topic["interaction_count"] for topic in found) for name, found in channels
+        } == expected
+
+    tell(tmp_path, said, story)
+
+
+def test_all_customers_are_listed_by_number_and_page(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        _, first = await client.ask(f"{API}?limit=10")
+        _, second = await client.ask(f"{API}?limit=10&cursor={first['next_cursor']}")
+        expected = {
+            1: counts(2, 0, 0, 0, 0),
+            2: counts(0, 0, 1, 0, 0),
+            3: counts(1, 0, 0, 0, 0),
+            4: counts(0, 1, 2, 0, 0),
+            5: counts(0, 1, 0, 1, 1),
+            6: counts(1, 0, 0, 0, 0),
+            7: counts(0, 1, 0, 0, 0),
+            8: counts(0, 0, 1, 0, 0),
+            9: counts(0, 0, 0, 1, 0),
+            10: counts(1, 0, 0, 0, 0),
+            11: counts(1, 0, 0, 0, 0),
+            12: counts(0, 0, 2, 0, 0),
+            13: counts(0, 0, 0, 0, 0),
+        }
+
+        assert [*first["data"], *second["data"]] == [
+            {"customer_id": number, "interactions": found} for number, found in expected.items()
+        ]
+        assert (len(first["data"]), second["next_cursor"]) == (10, None)
+
+    tell(tmp_path, business(), story)
+
+
+def test_the_list_has_filters_too(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        query = "customer_type=RED&channel=bird&since=2020-03-01&product=Sand&account=sheet"
+        bird = {1: 0, 6: 0, 7: 0, 8: 1, 12: 1}  # row 17 is too early
+
+        assert await client.ask(f"{API}?{query}") == (
+            200,
+            {
+                "data": [
+                    {"customer_id": number, "interactions": counts(0, 0, found, 0, 0)}
+                    for number, found in bird.items()
+                ],
+                "next_cursor": None,
+            },
+        )
+        assert await client.ask(f"{API}?account=shop") == (200, {"data": [], "next_cursor": None})
+
+    tell(tmp_path, business(), story)
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", (6, 3, 6, 2, 1)),
+        ("customer_type=red", (3, 1, 3, 0, 0)),  # rows 2 8 13 · 9 · 10 15 17
+        ("customer_type=green", (0, 0, 0, 0, 0)),
+        ("channel=Boat&channel=post", (0, 0, 0, 2, 1)),
+        ("since=2020-03-05&until=2021-01-01", (1, 0, 4, 1, 1)),  # 12 · 4 10 15 16 · 7 · 18
+        ("product=Orange", (1, 0, 0, 0, 0)),  # row 19
+        ("account=shop", (0, 0, 0, 0, 0)),
+        ("workspace=other", None),
+    ],
+)
+def test_channels_have_totals(tmp_path: Path, query: str, numbers: tuple[int, ...] | None) -> None:
+    async def story(client: Served) -> None:
+        expected = {} if numbers is None else counts(*numbers)
+        assert await client.ask(f"{API}/channels?{query}") == (200, {"data": expected})
+
+    tell(tmp_path, business(), story)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            "",
+            [
+                products("Red", Sand=7),  # rows 2 8 9 10 13 15 17
+                products("Orange", Sand=6),  # rows 3 4 6 11 14 16
+                products("Blue", Orange=1, Sand=4),  # row 19; rows 5 7 12 18
+            ],
+        ),
+        ("customer_type=blue", [products("Blue", Orange=1, Sand=4)]),
+        ("product=Orange", [products("Blue", Orange=1)]),
+        (
+            "channel=EMAIL",
+            [products("Red", Sand=3), products("Orange", Sand=1)]
+            + [products("Blue", Orange=1, Sand=1)],
+        ),  # rows 2 8 13; 14; 19, 12
+        ("until=2020-02-01", [products("Red", Sand=2)]),  # rows 2 17
+        ("since=2022-01-01", []),
+    ],
+)
+def test_products_are_counted_by_type_of_customer(
+    tmp_path: Path, query: str, expected: list[Any]
+) -> None:
+    async def story(client: Served) -> None:
+        assert await client.ask(f"{API}/products?{query}") == (200, {"data": expected})
+
+    tell(tmp_path, business(), story)
+
+
+def test_an_own_topic_comes_before_that_of_the_time(tmp_path: Path) -> None:
+    said: list[Said] = [
+        customer("1", "Red"),
+        customer("2", "red "),
+        month("01-2020", "Sand"),
+        month("03-2020", None),
+        interaction("31/12/2019 23:59", "Email", "1"),
+        interaction("01/01/2020 00:00", "Email", "1"),
+        interaction("31/01/2020 23:59", "email", "1", topic="Tea"),
+        interaction("31/01/2020 23:59", "EMAIL ", "2"),
+        interaction("01/02/2020 00:00", "Call", "1"),
+        interaction("15/03/2020 00:00", "Call", "1"),
+        interaction("15/03/2020 00:00", "Call", "1", key="again", topic="Tea"),
+        interaction("15/03/2020 00:00", "Call", None, topic="Tea"),
+    ]
+
+    def topics(**numbers: int) -> list[dict[str, Any]]:
+        return [
+            {"topic": None if name == "nothing" else name, "interaction_count": number}
+            for name, number in numbers.items()
+        ]
+
+    async def story(client: Served) -> None:
+        assert await client.ask(f"{API}/products") == (
+            200,
+            {"data": [products("Red", Sand=2, Tea=2, nothing=3), products(None, Tea=1)]},
+        )
+        assert await client.ask(f"{API}/topics/1") == (
+            200,
+            {
+                "data": {
+                    "customer_id": 1,
+                    "channels": {
+                        "Email": topics(Sand=1, Tea=1, nothing=1),
+                        "Call": topics(Tea=1, nothing=2),
+                    },
+                }
+            },
+        )
+        assert await client.ask(f"{API}/topics/2") == (
+            200,
+            {"data": {"customer_id": 2, "channels": {"Email": topics(Sand=1), "Call": []}}},
+        )
+
+    tell(tmp_path, said, story)
+
+
+def test_of_stretches_that_overlap_the_last_to_begin_counts(tmp_path: Path) -> None:
+    week = TopicFacts(
+        at="",
+        from_at=datetime(2020, 1, 6, tzinfo=UTC),
+        to_at=datetime(2020, 1, 13, tzinfo=UTC),
+        as_of=AS_OF,
+        topic="Tea",
+    )
+    days = ("05", "06", "12", "13")
+    said: list[Said] = [
+        month("01-2020", "Sand"),
+        week,
+        *(interaction(f"{day}/01/2020 12:00", "Call", "1") for day in days),
+    ]
+
+    async def story(client: Served) -> None:
+        expected = {"data": [products(None, Sand=2, Tea=2)]}
+        assert await client.ask(f"{API}/products") == (200, expected)
+
+    tell(tmp_path, said, story)
+
+
+def test_what_is_withdrawn_or_erased_counts_nowhere(tmp_path: Path) -> None:
+    erased = interaction("01/01/2020 00:00", "Boat", "9")
+    said: list[Said] = [
+        customer("1"),
+        interaction("01/01/2020 00:00", "Email", "1"),
+        interaction("01/01/2020 00:00", "Call", "1", withdrawn=True),
+        interaction("01/01/2020 00:00", "Call", "8", withdrawn=True),
+        erased,
+        ConversationFacts(
+            at="", external_id=erased.external_id, as_of=AS_OF, head=Head(), erased=True
+        ),
+    ]
+
+    async def story(client: Served) -> None:
+        zero = {"Email": 0, "Call": 0}
+        names = await client.ask(f"{API}/channels")
+        names[1]["data"].pop("Boat", None)
+
+        assert names == (200, {"data": zero | {"Email": 1}})
+        assert [found["customer_id"] for found in (await client.ask(API))[1]["data"]] == [1]
+        assert await client.ask(f"{API}/products") == (
+            200,
+            {"data": [products(None, nothing=1)]},
+        )
+        assert await client.ask("/api/v1/stats/interactions") == (
+            200,
+            {"message": "Number of Rows", "rows": 1},
+        )
+        for number in (8, 9):
+            assert (await client.ask(f"{API}/{number}"))[0] == 404
+
+    tell(tmp_path, said, story)
+
+
+def test_other_providers_count_by_their_channel(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        here: list[Said] = [
+            interaction("01/01/2020 00:00", "email", "1"),
+            interaction("01/01/2020 00:00", "chat", "ann"),
+            interaction("01/01/2020 00:00", None, "ann"),
+        ]
+        await say(client.hub, here, SHOP)
+
+        # The sheet's customer comes first; the shop's is another.
+        assert await client.ask(f"{API}/1") == one(1, {"Email": 1, "chat": 0})
+        assert await client.ask(f"{API}/1?account=shop") == one(1, {"Email": 1, "chat": 0})
+        assert await client.ask(f"{API}/ann") == one("ann", {"Email": 0, "chat": 1, "unknown": 1})
+        assert await client.ask(f"{API}/ann?channel=Unknown") == one(
+            "ann", {"Email": 0, "chat": 0, "unknown": 1}
+        )
+        assert await client.ask(f"{API}/channels") == (
+            200,
+            {"data": {"Email": 2, "chat": 1, "unknown": 1}},
+        )
+
+    tell(tmp_path, [interaction("01/01/2020 00:00", "Email", "1")], story)
+
+
+def test_an_id_that_several_desks_have_is_a_question(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        hotel = source("hotel", "intercom")
+        await say(client.hub, [interaction("01/01/2020 00:00", "chat", "ann")], SHOP)
+        await say(client.hub, [customer("ann")], hotel)
+
+        for path in ("ann", "topics/ann"):
+            assert await client.ask(f"{API}/{path}") == (
+                409,
+                error(
+                    "ambiguous",
+                    "Several accounts have this customer; name one as account: hotel, shop",
+                ),
+            )
+        assert await client.ask(f"{API}/ann?account=hotel") == one("ann", {"chat": 0})
+
+    tell(tmp_path, [], story)
+
+
+@pytest.mark.parametrize(
+    ("external_id", "customer_id"),
+    [
+        ("0", 0),
+        ("999999999999999", 999999999999999),
+        ("1000000000000000", "1000000000000000"),  # beyond what every reader of JSON takes
+        ("007", "007"),
+        ("1.0", "1.0"),
+        ("٣", "٣"),
+        ("a b/c", None),
+    ],
+)
+def test_an_id_is_a_number_where_it_is_written_as_one(
+    tmp_path: Path, external_id: str, customer_id: int | str | None
+) -> None:
+    async def story(client: Served) -> None:
+        _, listed = await client.ask(API)
+        assert listed["data"] == [
+            {"customer_id": customer_id or external_id if customer_id != 0 else 0}
+            | {"interactions": {}}
+        ]
+        if customer_id is not None:
+            assert await client.ask(f"{API}/{external_id}") == one(customer_id, {})
+
+    tell(tmp_path, [customer(external_id)], story)
+
+
+def test_a_customer_nobody_heard_of_is_not_found(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        absent = 404, error("not_found", "Customer not found")
+        for path in ("14", "topics/14", "1?workspace=other", "1?account=shop", "01"):
+            assert await client.ask(f"{API}/{path}") == absent, path
+
+    tell(tmp_path, business(), story)
+
+
+def test_a_filter_that_is_none_is_refused(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        extra = "Extra inputs are not permitted"
+        for path in ("/1", "/topics/1"):
+            assert await client.ask(f"{API}{path}?customer_type=Red") == invalid(
+                ("query.customer_type", "invalid", extra)
+            )
+        for path in ("", "/channels", "/products", "/1", "/topics/1"):
+            assert await client.ask(f"{API}{path}?chanel=Email") == invalid(
+                ("query.chanel", "invalid", extra)
+            )
+            status, answer = await client.ask(f"{API}{path}?since=31/12/2019")
+            assert (status, answer["details"][0]["field"]) == (422, "query.since")
+        assert await client.ask(f"{API}?cursor=WzFd") == invalid(
+            ("query.cursor", "invalid", "this is no cursor of ours; begin without one")
+        )
+
+    tell(tmp_path, business(), story)
+
+
+def test_rows_are_counted(tmp_path: Path) -> None:
+    async def story(client: Served) -> None:
+        expected = {"customers": 13, "interactions": 18, "products": 34}
+        for table, number in expected.items():
+            answer = {"message": "Number of Rows", "rows": number}
+            assert await client.ask(f"/api/v1/stats/{table}") == (200, answer)
+            empty = {"message": "Number of Rows", "rows": 0}
+            assert await client.ask(f"/api/v1/stats/{table}?workspace=other") == (200, empty)
+        for table in ("conversations", "Customers", "records", "%20"):
+            assert await client.ask(f"/api/v1/stats/{table}") == (
+                404,
+                error("not_found", "Table name not found"),
+            )
+
+    # A month whose product was taken away again has none.
+    tell(tmp_path, [*business(), month("11-2021", None)], story)
