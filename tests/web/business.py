@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from msgspec import UNSET
 
 from deskwire.core.facts import (
     ConversationFacts,
     CustomerFacts,
     Entry,
     Head,
-    ParticipantFacts,
     Said,
     TopicFacts,
 )
@@ -62,19 +62,25 @@ def customer(external_id: str, kind: str | None = None) -> CustomerFacts:
 
 
 def interaction(
-    at: str, channel: str | None, customer: str | None, /, key: str = "", **head: Any
+    at: str,
+    channel: str | None,
+    customer: str | None,
+    topic: str | None = None,
+    *,
+    withdrawn: bool = False,
 ) -> ConversationFacts:
-    """`at` is day first, as the sheet has it; `key` tells apart what is alike."""
-    started_at = datetime.strptime(at, "%d/%m/%Y %H:%M").replace(tzinfo=UTC)
-    people = {} if customer is None else {customer: ParticipantFacts(role="customer")}
-    if channel is not None:
-        head["channel"] = channel
+    """`at` is `dd/mm/yyyy hh:mm`, as the sheet has it."""
     return ConversationFacts(
         at="",
-        external_id=f"{customer}|{channel}|{at}|{key}",
+        external_id=f"{customer}|{channel}|{at}|{topic}",
         as_of=AS_OF,
-        head=Head(started_at=started_at, customer=customer, **head),
-        participants=people,
+        head=Head(
+            started_at=datetime.strptime(at, "%d/%m/%Y %H:%M").replace(tzinfo=UTC),
+            customer=customer,
+            channel=UNSET if channel is None else channel,
+            topic=topic,
+            withdrawn=withdrawn,
+        ),
     )
 
 
