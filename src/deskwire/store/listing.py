@@ -111,3 +111,24 @@ def _had(connection: Connection, workspace: str, agent: str) -> Select[tuple[str
     return select(S.c.conversation_id).where(
         S.c.workspace == workspace, tuple_(S.c.account, S.c.agent).in_(known)
     )
+
+
+def started_between(
+    connection: Connection, workspace: str, account: str, first: int, last: int
+) -> list[tuple[str, int, str | None, str | None]]:
+    """(external id, start, customer, channel) of an account's conversations, by their start.
+
+    From one instant (µs) to another, both included; what was withdrawn is left out.
+    """
+    rows = connection.execute(
+        select(C.c.external_id, C.c.started_at, C.c.customer, C.c.channel)
+        .where(
+            C.c.workspace == workspace,
+            C.c.account == account,
+            C.c.started_at.between(first, last),
+            C.c.is_withdrawn.is_(False),
+            C.c.is_erased.is_(False),
+        )
+        .order_by(C.c.started_at, C.c.external_id)
+    )
+    return [(row.external_id, row.started_at, row.customer, row.channel) for row in rows]
