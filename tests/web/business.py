@@ -1,7 +1,8 @@
-"""A sheet's customers, interactions and products of months, as facts in a hub."""
+"""Sheets of customers, interactions and products of months, in a hub: as files and as facts."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from msgspec import UNSET
 
+from deskwire import providers
 from deskwire.core.facts import (
     ConversationFacts,
     CustomerFacts,
@@ -20,10 +22,13 @@ from deskwire.core.facts import (
 from deskwire.core.provider import Account, Provider
 from deskwire.pipeline import intake, normalise
 from deskwire.pipeline.hub import Hub, Source
+from deskwire.pipeline.importing import Plan
+from deskwire.pipeline.sheets import import_sheets
 from deskwire.store import records
 from deskwire.store.db import Connection
 from tests.web.serving import Served, served
 
+FIXTURES = Path(providers.__file__).parent / "spreadsheet" / "fixtures"
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -96,55 +101,49 @@ def month(told: str, product: str | None) -> TopicFacts:
     )
 
 
-def business() -> list[Said]:
-    """business_data.xlsx: 13 customers, 18 interactions, 34 months.
+#: Interactions of BUSINESS, counted by hand below. Month's product: Sand in 2019 and 2020, Orange
+#: from January to October 2021. Customer 13 has no type and no interaction.
+#:
+#:   row  date start        channel  customer  type    product
+#:     2  04/10/2019 09:00  Email     1        Red     Sand
+#:     3  11/02/2020 16:10  Call      4        Orange  Sand
+#:     4  05/03/2020 11:23  Bird      4        Orange  Sand
+#:     5  11/02/2020 16:24  Call      5        Blue    Sand
+#:     6  11/02/2020 16:14  Bird      4        Orange  Sand
+#:     7  05/03/2020 11:20  Boat      5        Blue    Sand
+#:     8  11/02/2020 16:21  Email     6        Red     Sand
+#:     9  11/02/2020 16:34  Call      7        Red     Sand
+#:    10  05/03/2020 11:23  Bird      8        Red     Sand
+#:    11  11/02/2020 15:22  Boat      9        Orange  Sand
+#:    12  05/03/2020 11:24  Email    10        Blue    Sand
+#:    13  11/02/2020 16:32  Email     1        Red     Sand
+#:    14  11/02/2020 16:38  Email    11        Orange  Sand
+#:    15  05/03/2020 11:30  Bird     12        Red     Sand
+#:    16  05/03/2020 11:33  Bird      2        Orange  Sand
+#:    17  16/01/2020 09:15  Bird     12        Red     Sand
+#:    18  03/06/2020 13:01  Post      5        Blue    Sand
+#:    19  04/06/2021 13:01  Email     3        Blue    Orange
+BUSINESS = FIXTURES / "business_data.xlsx"
 
-    Months with `Sand`: all of 2019 and 2020; `Orange`: January to October 2021.
-    """
-    kinds = ["Red", "Orange", "Blue", "Orange", "Blue", "Red", "Red", "Red", "Orange", "Blue"]
-    kinds += ["Orange", "Red"]
-    customers = [customer(str(n), kind) for n, kind in enumerate([*kinds, None], 1)]
-    interactions = [
-        # row, type of the customer, product of the month
-        interaction("04/10/2019 09:00", "Email", "1"),  # 2 Red Sand
-        interaction("11/02/2020 16:10", "Call", "4"),  # 3 Orange Sand
-        interaction("05/03/2020 11:23", "Bird", "4"),  # 4 Orange Sand
-        interaction("11/02/2020 16:24", "Call", "5"),  # 5 Blue Sand
-        interaction("11/02/2020 16:14", "Bird", "4"),  # 6 Orange Sand
-        interaction("05/03/2020 11:20", "Boat", "5"),  # 7 Blue Sand
-        interaction("11/02/2020 16:21", "Email", "6"),  # 8 Red Sand
-        interaction("11/02/2020 16:34", "Call", "7"),  # 9 Red Sand
-        interaction("05/03/2020 11:23", "Bird", "8"),  # 10 Red Sand
-        interaction("11/02/2020 15:22", "Boat", "9"),  # 11 Orange Sand
-        interaction("05/03/2020 11:24", "Email", "10"),  # 12 Blue Sand
-        interaction("11/02/2020 16:32", "Email", "1"),  # 13 Red Sand
-        interaction("11/02/2020 16:38", "Email", "11"),  # 14 Orange Sand
-        interaction("05/03/2020 11:30", "Bird", "12"),  # 15 Red Sand
-        interaction("05/03/2020 11:33", "Bird", "2"),  # 16 Orange Sand
-        interaction("16/01/2020 09:15", "Bird", "12"),  # 17 Red Sand
-        interaction("03/06/2020 13:01", "Post", "5"),  # 18 Blue Sand
-        interaction("04/06/2021 13:01", "Email", "3"),  # 19 Blue Orange
-    ]
-    sand = [month(f"{n:02}-{year}", "Sand") for year in (2019, 2020) for n in range(1, 13)]
-    orange = [month(f"{n:02}-2021", "Orange") for n in range(1, 11)]
-    return [*customers, *interactions, *sand, *orange]
-
-
-def small() -> list[Said]:
-    """business_data_small.xlsx; its Customers sheet lacks customer 4."""
-    return [
-        *map(customer, ["1", "2", "3", "11", "12"], ["Red", "Orange", "Blue", "Orange", "Red"]),
-        interaction("04/10/2019 09:00", "Email", "1"),
-        interaction("11/02/2020 16:10", "Call", "4"),
-        interaction("05/03/2020 11:23", "Bird", "4"),
-        interaction("04/06/2021 13:01", "Email", "3"),
-        *map(month, ["01-2019", "02-2019", "10-2021"], ["Sand", "Sand", "Orange"]),
-    ]
+#: Its Customers sheet has 1, 2, 3, 11 and 12; products are those of 01-2019, 02-2019 and 10-2021.
+#:
+#:   row  date start        channel  customer  type    product
+#:     2  04/10/2019 09:00  Email     1        Red     -
+#:     3  11/02/2020 16:10  Call      4        -       -
+#:     4  05/03/2020 11:23  Bird      4        -       -
+#:     5  04/06/2021 13:01  Email     3        Blue    -
+SMALL = FIXTURES / "business_data_small.xlsx"
 
 
 @asynccontextmanager
-async def told(folder: Path, said: list[Said]) -> AsyncIterator[Served]:
-    """A hub that heard this from a sheet."""
+async def told(folder: Path, from_what: list[Said] | Path) -> AsyncIterator[Served]:
+    """A hub that heard this from a sheet, or that imported this file."""
     async with served(folder) as client:
-        await say(client.hub, said)
+        if isinstance(from_what, Path):
+            hub = client.hub
+            plan = Plan(source=hub.sources["spreadsheet"], deliver=False, dry_run=False)
+            imported = await asyncio.to_thread(import_sheets, hub, plan, [str(from_what)])
+            assert (imported.errors, imported.set_aside) == ([], 0)
+        else:
+            await say(client.hub, from_what)
         yield client
