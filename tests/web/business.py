@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import uvloop
 from msgspec import UNSET
 
 from deskwire import providers
@@ -29,6 +31,7 @@ from deskwire.store.db import Connection
 from tests.web.serving import Served, served
 
 FIXTURES = Path(providers.__file__).parent / "spreadsheet" / "fixtures"
+API = "/api/v1/interactions"
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -147,3 +150,18 @@ async def told(folder: Path, from_what: list[Said] | Path) -> AsyncIterator[Serv
         else:
             await say(client.hub, from_what)
         yield client
+
+
+Story = Callable[[Served], Coroutine[Any, Any, None]]
+
+
+def tell(folder: Path, said: list[Said] | Path, story: Story) -> None:
+    async def all_of_it() -> None:
+        async with told(folder, said) as client:
+            await story(client)
+
+    uvloop.run(all_of_it())
+
+
+def one(customer_id: int | str, numbers: dict[str, int]) -> tuple[int, Any]:
+    return 200, {"data": {"customer_id": customer_id, "interactions": numbers}}

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from deskwire.core.facts import Said
-from tests.web.business import customer, interaction, month, say, source
+from tests.web.business import API, customer, interaction, month, say, source
 from tests.web.serving import Client, served
 
-API = "/api/v1/interactions"
 CHANNELS = ["Email", "email", "Call", "CALL", "Bird"]
 #: The first and the last minutes of months, and one between.
 INSTANTS = ["01/01/2020 00:00", "31/01/2020 23:59", "01/02/2020 00:00", "15/02/2020 08:30"]
