@@ -277,13 +277,14 @@ def test_clients_are_configuration_only(tmp_path: Path, monkeypatch: pytest.Monk
     assert ways["post"].deliver_from == 1_793_491_200_000_000
 
 
-def test_the_desk_and_intercom_are_there_without_being_configured(tmp_path: Path) -> None:
+def test_sources_of_the_own_api_are_there_without_being_configured(tmp_path: Path) -> None:
     hub = settings.open_hub(load(tmp_path, ""))
     hub.database.close()
 
     assert {name: source.is_given for name, source in hub.sources.items()} == {
         "desk": True,
         "intercom": True,
+        "spreadsheet": True,
     }
 
 

@@ -363,7 +363,12 @@ def test_an_import_belongs_to_the_source_that_is_meant(
     ("provider", "workspace", "name", "why"),
     [
         ("intercon", None, None, "provider 'intercon' is unknown"),
-        ("bigchat", None, None, "bigchat has no files; what can be imported: desk, intercom"),
+        (
+            "bigchat",
+            None,
+            None,
+            "bigchat has no files; what can be imported: desk, intercom, spreadsheet",
+        ),
         ("intercom", "nowhere", None, "no source of intercom in workspace nowhere"),
         ("intercom", "main", "shop", "no source 'shop' of intercom in workspace main"),
         ("desk", None, "intercom", "no source 'intercom' of desk; there are: desk"),

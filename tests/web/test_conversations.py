@@ -176,7 +176,7 @@ def test_filters_are_told_apart(tmp_path: Path) -> None:
         "provider=bigchat": ["3", "3", "2", "1"],
         "provider=zendesk": [],
         "source=hotel": ["3"],
-        "channel=chat": ["3", "3", "2", "1"],
+        "channel=Chat": ["3", "3", "2", "1"],
         "channel=email": [],
         "status=closed": ["1"],
         "status=open&source=shop": ["3", "2"],

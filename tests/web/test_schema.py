@@ -100,7 +100,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         assert requests.post(f"{url}{path}", json=body, timeout=30).status_code == 201
     conversations = requests.get(f"{url}/internal/conversations", timeout=30).json()["items"]
     agents = requests.get(f"{url}/desk/agents", timeout=30).json()
-    yield Target(url, ["1", *(one["id"] for one in conversations), agents[0]["agent_id"]])
+    known = ["1", "u1", "customers"]
+    yield Target(url, [*known, *(one["id"] for one in conversations), agents[0]["agent_id"]])
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

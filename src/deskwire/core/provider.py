@@ -104,9 +104,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     #: The same of those whose texts are HTML.
     html_fields: frozenset[str] = frozenset()
     #: How a JSON file that is imported becomes records: one of each value of a list (or of the
-    #: list below one of `listed_under`, or of each line), or one of the whole file. None: it
-    #: cannot be imported.
-    files: Literal["values", "whole"] | None = None
+    #: list below one of `listed_under`, or of each line), or one of the whole file. "table": it is
+    #: a workbook or CSV file and one record, as `core.table` has it. None: it cannot be imported.
+    files: Literal["values", "whole", "table"] | None = None
     #: Keys of an object that hold the list of values, as in a page of the desk's own API.
     listed_under: frozenset[str] = frozenset()
     #: The configuration keys that only this provider has, with their types and defaults.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -27,16 +28,39 @@ from deskwire.store.db import Connection
 BATCH = 20
 BATCH_BYTES = 1 << 20
 
+T = TypeVar("T")
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """Something about a row, for whoever imports it."""
+
+    file: str
+    sheet: str
+    row: int  #: counts from 1
+    text: str
+
+
+class Gone(Struct, frozen=True, kw_only=True):
+    """An interaction that its file does not hold any more."""
+
+    started_at: str  #: as the clocks showed it in the source's zone
+    customer: str
+    channel: str
+
 
 class Imported(Struct, kw_only=True):
-    """What an import came to."""
+    """What an import came to; the last four are None unless it was one of tables."""
 
-    read: int = 0  #: values
+    read: int = 0  #: values; rows of tables, without headers and empty ones
     new: int = 0  #: conversations; a value that speaks of one again counts again
-    changed: int = 0
+    changed: int = 0  #: of tables, conversations, customers and topics
     unchanged: int = 0
     set_aside: int = 0  #: places
     errors: list[str] = []  #: files that could not be read to their end, and why
+    withdrawn: int | None = None  #: conversations
+    withdrawn_rows: list[Gone] | None = None
+    notes: list[Line] | None = None  #: what was read otherwise than it is written
+    set_aside_rows: list[Line] | None = None
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -45,6 +69,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     source: Source
     deliver: bool = False
     dry_run: bool = False
+    replace: bool = False  #: what the files do not hold any more of their own time is withdrawn
+
+    def __post_init__(self) -> None:
+        """Misconfigured when the provider's files say nothing of what they do not hold."""
+        if self.replace and self.source.provider.files != "table":
+            raise Misconfigured(
+                f"--replace is for spreadsheets: a file of {self.source.provider_name} need not "
+                "hold all of its time"
+            )
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -153,13 +186,14 @@ def _entry(source: Source, name: str, value: Value, received_at: int) -> Entry:
     return Entry(
         record=record,
         dedupe_key=f"file:{hashlib.sha256(record.body).hexdigest()}",
-        said=_said(source, record, value),
+        said=said_of(source, record)
+        if value.fault is None
+        else [SetAside(at="", reason=value.fault)],
     )
 
 
-def _said(source: Source, record: Record, value: Value) -> list[Said]:
-    if value.fault is not None:
-        return [SetAside(at="", reason=value.fault)]
+def said_of(source: Source, record: Record) -> list[Said]:
+    """All that a record says; it is set aside as a whole where its provider fails on it."""
     try:
         return read(source, record)
     except GiveUp as error:  # a fault of the provider's code; a replay reads the record again
@@ -193,9 +227,14 @@ def _try_out(
     plan: Plan, now: int, batch: list[Entry], connection: Connection
 ) -> list[list[Change] | None]:
     """What would become of each."""
+    return tried(partial(_take, plan, now, batch), connection)
+
+
+def tried(write: Callable[[Connection], T], connection: Connection) -> T:
+    """What a write would return; nothing is written."""
     savepoint = connection.begin_nested()
     try:
-        return _take(plan, now, batch, connection)
+        return write(connection)
     finally:
         savepoint.rollback()
 
@@ -207,11 +246,11 @@ def _take_one(plan: Plan, now: int, one: Entry, connection: Connection) -> list[
         return apply(connection, now, source, one.record, one.said, news)
     if plan.deliver:
         for external_id in sorted(one.external_ids):
-            _deliver(connection, now, source, external_id)
+            deliver_known(connection, now, source, external_id)
     return None
 
 
-def _deliver(connection: Connection, now: int, source: Source, external_id: str) -> None:
+def deliver_known(connection: Connection, now: int, source: Source, external_id: str) -> None:
     """Have sent what was imported before."""
     found = conversations.find_id(connection, source.workspace, source.account, external_id)
     known = conversations.load(connection, source.workspace, found) if found is not None else None

@@ -51,7 +51,7 @@ async def normalise(hub: Hub, source: Source, claim: Claim) -> None:
     changes: list[Change] = []
     told = iter(gather(record, said))
     while batch := list(islice(told, BATCH)):
-        changes += await hub.write(partial(_take_in, now, source, record, batch, News()))
+        changes += await hub.write(partial(take_in, now, source, record, batch, News()))
         hub.wake.set()
     await hub.write(lambda c: work.finish(c, now, claim))
     tell(source, record, said, changes)
@@ -109,7 +109,7 @@ def apply(
     news = news or News()
     reach: Reach = "import" if news.reach == "import" else "replay"
     noted = note(connection, now, source, record, said, reach)
-    return noted + _take_in(now, source, record, gather(record, said), news, connection)
+    return noted + take_in(now, source, record, gather(record, said), news, connection)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -140,7 +140,7 @@ def gather(record: Record, said: list[Said]) -> list[Told]:
     ]
 
 
-def _take_in(
+def take_in(
     now: int,
     source: Source,
     record: Record,
@@ -148,6 +148,7 @@ def _take_in(
     news: News,
     connection: Connection,
 ) -> list[Change]:
+    """Merge what a stored record says of conversations."""
     changes = []
     for one in told:
         change = _merge_in(connection, now, source, one, news)

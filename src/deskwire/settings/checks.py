@@ -17,8 +17,8 @@ from deskwire.core.provider import Provider
 from deskwire.settings.shape import DestinationSettings, Settings, SourceSettings
 
 #: Sources that exist without being configured, each of the provider that bears its name: what
-#: the desk API and the direct ingest take in belongs to them.
-GIVEN = ("desk", "intercom")
+#: the desk API, the direct ingest and uploads take in belongs to them.
+GIVEN = ("desk", "intercom", "spreadsheet")
 ADDRESSES = ("base_url", "url", "directory")
 
 

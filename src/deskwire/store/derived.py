@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from deskwire.core.document import preview, took_part
 from deskwire.core.exchange import encode
@@ -15,7 +15,16 @@ from deskwire.store import tables
 from deskwire.store.upserts import insert
 
 C = tables.conversations
-_SPELL = insert(tables.spellings).on_conflict_do_nothing()
+_MET = tables.spellings.alias()
+_SPELL = (
+    insert(tables.spellings)
+    .values(
+        position=select(func.count())
+        .where(_MET.c.workspace == bindparam("a_workspace"), _MET.c.kind == bindparam("a_kind"))
+        .scalar_subquery()
+    )
+    .on_conflict_do_nothing()
+)
 
 #: Raised with every change of `columns` or `_rows`: what an older version wrote is derived again.
 DERIVED_BY = 2
@@ -131,7 +140,18 @@ def spell(connection: Connection, workspace: str, kind: str, name: str | None) -
     """Remember how a word is spelt, unless it was met before in another spelling."""
     if name is not None:
         row = {"workspace": workspace, "kind": kind, "key": key(name), "name": name}
-        connection.execute(_SPELL, row)
+        connection.execute(_SPELL, row | {"a_workspace": workspace, "a_kind": kind})
+
+
+def spelt(connection: Connection, workspace: str, kind: str) -> dict[str, str]:
+    """How words are spelt, by their key; in the order in which they were first met."""
+    table = tables.spellings
+    rows = connection.execute(
+        select(table.c.key, table.c.name)
+        .where(table.c.workspace == workspace, table.c.kind == kind)
+        .order_by(table.c.position, table.c.key)
+    )
+    return {row.key: row.name for row in rows}
 
 
 def outdated(connection: Connection, limit: int) -> list[tuple[str, str]]:

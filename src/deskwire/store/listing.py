@@ -6,6 +6,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, tuple_
 
 from deskwire.store import numbers, search, tables
+from deskwire.store.derived import key
 
 A, C, N, S = tables.agents, tables.conversations, tables.agent_numbers, tables.segments
 
@@ -18,7 +19,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     provider: str | None = None
     source: str | None = None
-    channel: str | None = None
+    channel: str | None = None  #: in any case
     status: str | None = None
     agent: str | None = None  #: who had a part of it: see `_had`
     customer: str | None = None  #: the provider's id, an e-mail address in any case, or a name
@@ -70,9 +71,11 @@ def _conditions(
 ) -> list[ColumnElement[bool]]:
     found = [
         C.c[name] == value
-        for name in ("provider", "source", "channel", "status")
+        for name in ("provider", "source", "status")
         if (value := getattr(wanted, name)) is not None
     ]
+    if wanted.channel is not None:
+        found.append(C.c.channel_key == key(wanted.channel))
     if wanted.since is not None:
         found.append(C.c.started_at >= wanted.since)
     if wanted.until is not None:
@@ -108,3 +111,24 @@ def _had(connection: Connection, workspace: str, agent: str) -> Select[tuple[str
     return select(S.c.conversation_id).where(
         S.c.workspace == workspace, tuple_(S.c.account, S.c.agent).in_(known)
     )
+
+
+def started_between(
+    connection: Connection, workspace: str, account: str, first: int, last: int
+) -> list[tuple[str, int, str | None, str | None]]:
+    """(external id, start, customer, channel) of an account's conversations, by their start.
+
+    From one instant (µs) to another, both included; what was withdrawn is left out.
+    """
+    rows = connection.execute(
+        select(C.c.external_id, C.c.started_at, C.c.customer, C.c.channel)
+        .where(
+            C.c.workspace == workspace,
+            C.c.account == account,
+            C.c.started_at.between(first, last),
+            C.c.is_withdrawn.is_(False),
+            C.c.is_erased.is_(False),
+        )
+        .order_by(C.c.started_at, C.c.external_id)
+    )
+    return [(row.external_id, row.started_at, row.customer, row.channel) for row in rows]

@@ -44,6 +44,16 @@ def keep(
     return connection.execute(_KEEP, row).first() is not None
 
 
+def is_kept(connection: Connection, workspace: str, source: str, dedupe_key: str) -> bool:
+    """Whether a source has a record with this dedupe key."""
+    rows = connection.execute(
+        select(R.c.id).where(
+            R.c.workspace == workspace, R.c.source == source, R.c.dedupe_key == dedupe_key
+        )
+    )
+    return rows.first() is not None
+
+
 def get(connection: Connection, workspace: str, record_id: str) -> Record | None:
     """One record, whole; None when there is none with this id."""
     rows = connection.execute(

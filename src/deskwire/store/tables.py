@@ -211,6 +211,7 @@ spellings = Table(
     Column("kind", String(20), nullable=False),  # channel, customer_type
     Column("key", String(255), nullable=False),  # case-folded
     Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),  # the first that was met is number 0
     PrimaryKeyConstraint("workspace", "kind", "key"),
 )
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Query
 from msgspec import Meta, Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from deskwire.core.codec import decode
 from deskwire.core.document import Json, document
 from deskwire.core.instants import from_micros, parse_instant, rfc3339, to_micros
 from deskwire.core.model import Status
@@ -21,8 +18,9 @@ from deskwire.pipeline.hub import Hub
 from deskwire.store import agents, conversations, listing
 from deskwire.store.db import Connection
 from deskwire.store.listing import Listed, Place, Wanted
+from deskwire.web.cursors import from_cursor, to_cursor
 from deskwire.web.documents import Document, Page
-from deskwire.web.errors import Detail, HttpError, answers, invalid
+from deskwire.web.errors import HttpError, answers
 
 _Micros = Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]
 
@@ -31,6 +29,10 @@ class _Cursor(Struct, array_like=True):
     started_at: _Micros
     created_at: _Micros
     id: Annotated[str, Meta(max_length=36)]
+
+    @property
+    def place(self) -> Place:
+        return self.started_at, self.created_at, self.id
 
 
 Word = Annotated[str, Field(min_length=1, max_length=255)]
@@ -47,7 +49,7 @@ class Filters(BaseModel):
     workspace: Workspace = "main"
     provider: Word | None = None
     source: Word | None = None
-    channel: Word | None = None
+    channel: Word | None = Field(None, description="In any case")
     status: Status | None = None
     agent: Word | None = Field(
         None,
@@ -82,12 +84,12 @@ def router(hub: Hub) -> APIRouter:
     @made.get("", summary="List conversations", responses=answers(422, 503), response_model=Page)
     async def list_conversations(filters: Annotated[Filters, Query()]) -> Json:
         """Newest first, by the time when they started."""
-        after = None if filters.cursor is None else _place(filters.cursor)
+        after = None if filters.cursor is None else from_cursor(filters.cursor, _Cursor).place
         wanted, limit = filters.wanted(), filters.limit
         found = await hub.read(
             lambda c: listing.page(c, filters.workspace, wanted, after, limit + 1)
         )
-        more = _cursor(found[limit - 1].place) if found[limit:] else None
+        more = to_cursor(found[limit - 1].place) if found[limit:] else None
         return {"items": [_item(one) for one in found[:limit]], "next_cursor": more}
 
     @made.get(
@@ -121,19 +123,6 @@ def _item(one: Listed) -> Json:
         "last_message_at": None if last is None else rfc3339(from_micros(last)),
         "last_message_preview": one.preview,
     }
-
-
-def _cursor(place: Place) -> str:
-    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def _place(cursor: str) -> Place:
-    try:
-        found = decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), _Cursor)
-    except ValueError as error:
-        message = "this is no cursor of ours; begin without one"
-        raise invalid([Detail(field="query.cursor", issue="invalid", message=message)]) from error
-    return found.started_at, found.created_at, found.id
 
 
 def _document(connection: Connection, workspace: str, conversation_id: str) -> Json | None:
