@@ -162,8 +162,9 @@ def check_posts(receiver: Receiver, count: int) -> None:
     assert len({key for key, _ in posted}) == count
 
 
+@pytest.mark.timeout(300)
 def test_transcripts_of_one_customer_survive_kills_and_faults(tmp_path: Path) -> None:
-    killed(tmp_path, 1, 8)
+    killed(tmp_path, 1, 5)
 
 
 @pytest.mark.soak
