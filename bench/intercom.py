@@ -8,6 +8,7 @@ import msgspec
 
 FIRST_SECOND = 1_780_000_000
 ADMINS, CUSTOMERS, WORDS = 40, 5_000, 2_000
+SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprst" for vowel in "aeiou"]
 TAGS = ("billing", "delivery", "returns", "login", "feedback")
 
 
@@ -66,6 +67,10 @@ def conversation(number: int, parts: int = 5) -> bytes:
     )
 
 
+def word(number: int) -> str:
+    """The smaller its number, the more frequent is one."""
+    return SYLLABLES[number // len(SYLLABLES)] + SYLLABLES[number % len(SYLLABLES)]
+
+
 def _text(random: Random, length: int) -> str:
-    """Words; the smaller its number, the more frequent is one."""
-    return " ".join(f"w{int(WORDS * random.random() ** 3)}" for _ in range(length))
+    return " ".join(word(int(WORDS * random.random() ** 3)) for _ in range(length))

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench import hub, web
 from bench.figure import Figure
 from bench.importing import import_file, write_file
+from bench.intercom import word
 from bench.web import Call, Load
 
 CONVERSATIONS, PARTS, COPIES = 1_000, 9, 100
@@ -32,9 +33,9 @@ ASKED = {
     "of a status that none has": f"{LIST}?status=queued",
     "of an agent": f"{LIST}?agent=admin.7@example.com",
     "of a customer": f"{LIST}?customer=customer.1100@example.com",
-    "q, in 0.2 % of the messages": f"{LIST}?q=w1999",
-    "q, in 63 % of the messages": f"{LIST}?q=w0",
-    "q and an agent": f"{LIST}?q=w0&agent=admin.7@example.com",
+    "q, in 0.2 % of the messages": f"{LIST}?q={word(1999)}",
+    "q, in 63 % of the messages": f"{LIST}?q={word(0)}",
+    "q and an agent": f"{LIST}?q={word(0)}&agent=admin.7@example.com",
     "/users/performance": "/users/performance",
 }
 

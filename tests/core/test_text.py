@@ -117,6 +117,17 @@ def test_any_markup_gives_trimmed_text(html: str) -> None:
     assert (text, "\n\n\n" in text) == (text.strip(), False)
 
 
+SIMPLE = (
+    *("<p>", "</p>", "<br>", "<b>", "</b>", "<i>", "</i>", "<a>", "</a>", "<span style=x>"),
+    *("&amp;", "&lt;", "&gt;", "&quot;", "&nbsp;", "&#39;", *"a \n\r\xa0é>;"),
+)
+
+
+@given(st.lists(st.sampled_from(SIMPLE), max_size=12).map("".join))
+def test_simple_markup_reads_as_the_parser_reads_it(html: str) -> None:
+    assert from_html(f"<p>{html}") == from_html(f"<p>{html}<wbr>")  # which is not simple
+
+
 @pytest.mark.parametrize(
     "part",
     [

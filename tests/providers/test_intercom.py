@@ -11,8 +11,10 @@ from deskwire.core.facts import (
     Entry,
     MessageFacts,
 )
+from deskwire.core.merge import lift, merge_all
 from deskwire.core.model import Rating
 from deskwire.core.provider import RecordKind
+from deskwire.core.view import Origin, view
 from tests.providers.intercom import (
     ALPHA,
     T0,
@@ -221,3 +223,14 @@ def test_tags_are_their_names() -> None:
         "refund": Entry(value="refund"),
         "vip": Entry(value="vip"),
     }
+
+
+def test_a_first_message_that_comes_with_and_without_its_id_is_one() -> None:
+    source = first()
+    nameless = {key: value for key, value in source.items() if key != "id"}
+    told = [whole(conversation(source=one)) for one in (source, nameless)]
+
+    for these in (told, told[::-1]):
+        facts = merge_all([lift(one, 0, f"r{n}", 0) for n, one in enumerate(these)])
+        seen = view(facts, Origin(provider="intercom", account="a", external_id="7"), {})
+        assert [one.external_id for one in seen.messages] == ["source:1"]

@@ -90,11 +90,36 @@ def normalise(record: Record) -> Iterator[Said]:
         document = decode(storable_json(record.body), Document)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not users, chats and messages of a desk: {error}") from error
-    yield from _each(document.users, "/users", User, record, _user)
-    yield from _each(document.chats, "/chats", Chat, record, _chat)
     known = dict(_ids(document))
-    for position, raw in enumerate(document.messages):
-        yield _message(raw, f"/messages/{position}", record, known)
+    said = [
+        *_each(document.users, "/users", User, record, _user),
+        *_each(document.chats, "/chats", Chat, record, _chat),
+        *(
+            _message(raw, f"/messages/{position}", record, known)
+            for position, raw in enumerate(document.messages)
+        ),
+    ]
+    yield from said
+    yield from _unnamed(said, record)
+
+
+def _unnamed(said: list[Said], record: Record) -> Iterator[PersonFacts]:
+    """Agents that chats name before a file with the users came: their ids are their numbers."""
+    told = {one.external_id for one in said if isinstance(one, PersonFacts)}
+    for one in said:
+        named = one.participants.items() if isinstance(one, ConversationFacts) else ()
+        for key, who in named:
+            if who.role != "agent" or key in told or not key.isdigit() or record.kind != "file":
+                continue
+            told.add(key)
+            number = int(key) if 0 < int(key) < LARGEST_NUMBER else None
+            yield PersonFacts(
+                at=one.at,
+                external_id=key,
+                as_of=record.received_at,
+                number=number,
+                said=ParticipantFacts(role="agent"),
+            )
 
 
 def _ids(document: Document) -> Iterator[tuple[int, str]]:
@@ -111,7 +136,12 @@ def _ids(document: Document) -> Iterator[tuple[int, str]]:
 def _external_id(chat: Chat) -> str:
     if chat.external_id is None and chat.chat_id is None:
         raise ValueError("it has neither chat_id nor external_id")
-    return str(chat.chat_id) if chat.external_id is None else chat.external_id
+    return _numbered(chat.chat_id) if chat.external_id is None else chat.external_id
+
+
+def _numbered(chat_id: int | None) -> str:
+    """No client's own id: a chat that is told by its number only must not meet theirs."""
+    return f"chat:{chat_id}"
 
 
 def _each(
@@ -261,7 +291,7 @@ def _chat_of(message: Message, known: dict[int, str]) -> str:
         return message.external_id
     if message.chat_id is None:
         raise ValueError("it has neither chat_id nor external_id")
-    return known.get(message.chat_id, str(message.chat_id))
+    return known.get(message.chat_id, _numbered(message.chat_id))
 
 
 provider = Provider(normalise=normalise, text_fields=frozenset({"text"}), files="whole")

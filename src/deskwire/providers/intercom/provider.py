@@ -19,6 +19,7 @@ from deskwire.core.facts import (
     ConversationFacts,
     Entry,
     Head,
+    MessageFacts,
     ParticipantFacts,
     Said,
 )
@@ -44,6 +45,7 @@ KINDS = frozenset({"call", "file", "detail"})
 STATES: dict[str, Status] = {"open": "open", "closed": "closed", "snoozed": "pending"}
 #: Where the first message is; where both are, they are the same.
 FIRST = ("conversation_message", "source")
+NAMELESS = "source"  #: the key of a first message that came without an id
 RATING_MIN, RATING_MAX = 1, 5
 
 
@@ -107,10 +109,17 @@ def _conversation(
             rating=_rating(told.conversation_rating, "/conversation_rating", reader),
         ),
         participants=customer | author,
-        messages={"source" if key is None else f"source:{key}": said},
+        messages=_first(key, said),
         assignments=_initial(told, parts, reader),
         tags=_tags(told.tags, reader),
     )
+
+
+def _first(key: str | None, said: MessageFacts) -> dict[str, MessageFacts]:
+    """The first message. What another payload says of it without its id is no second one."""
+    if key is None:
+        return {NAMELESS: said}
+    return {f"source:{key}": said, NAMELESS: MessageFacts(deleted=True)}
 
 
 def _status(told: Conversation, reader: Reader) -> Status | None:
