@@ -16,7 +16,6 @@ from deskwire.core.table import Date, Row, Sheet, Workbook
 from deskwire.pipeline.files import MIB, Broken
 from deskwire.pipeline.workbook import Limits, parse
 
-
 SHEET = "xl/worksheets/sheet1.xml"
 
 

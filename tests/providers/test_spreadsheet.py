@@ -238,4 +238,4 @@ def test_a_zone_that_is_none_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(
         ValueError, match="zone: there is no 'Mars'; give a name of the tz database"
     ):
-        options(zone="Mars")  # type: ignore[call-arg]
+        options(zone="Mars")
