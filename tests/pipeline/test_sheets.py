@@ -401,6 +401,19 @@ def test_dates_are_of_the_zone_of_their_source(hub: Hub, tmp_path: Path) -> None
     assert gone == Gone(started_at="2020-07-01 00:30", customer="1", channel="Call")
 
 
+def test_a_card_number_does_not_get_into_the_store(hub: Hub, tmp_path: Path) -> None:
+    told = "Customer_Id,Type,Remark\n1,Red,pays with 4111 1111 1111 1111\n2,Red,4111111111111111\n"
+    (tmp_path / "customers.csv").write_text(told)
+
+    take(hub, str(tmp_path / "customers.csv"))
+
+    remarks = "SELECT attributes ->> '$.remark.value.value' FROM customers ORDER BY external_id"
+    assert rows(hub, remarks) == [
+        ("pays with **** **** **** ****",),
+        ("****************",),
+    ]
+
+
 def test_nothing_is_sent_unless_it_is_asked_for(hub: Hub) -> None:
     due = "SELECT count(*) FROM work WHERE kind = 'deliver'"
     take(hub, SMALL)

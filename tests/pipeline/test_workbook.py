@@ -109,6 +109,13 @@ def test_a_workbook_is_read_with_its_types_and_row_numbers() -> None:
     )
 
 
+def test_a_long_number_is_a_text_so_that_it_can_be_masked() -> None:
+    content = workbook([411111111111, 4111111111111111, 1e300])
+
+    assert read(content) == [Row(row=1, cells=[411111111111, "4111111111111111", 1e300])]
+    assert read(b"411111111111,4111111111111111")[0].cells == [411111111111, "4111111111111111"]
+
+
 def test_an_ods_is_read() -> None:
     cell = '<table:table-cell office:value-type="{}"{}><text:p>{}</text:p></table:table-cell>'
     told = [
