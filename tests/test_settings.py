@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deskwire import settings
+from deskwire import providers, settings
 from deskwire.cli.setting_up import TEMPLATE
 from deskwire.core.errors import Misconfigured
 from deskwire.settings.shape import SourceSettings
 
+KNOWN = ", ".join(providers.names())
 WHOLE = """
 [[source]]
 name = "bigchat"
@@ -112,7 +113,7 @@ def test_every_fault_is_named_at_once(tmp_path: Path) -> None:
         "destination[1].base_url: String should match pattern '^(https?://\\S+)?$'",
         "sorce: there is no such key; is it misspelt?",
         "source 'one' is there twice",
-        "source 'one': provider 'bigchatt' is unknown; there are: bigchat, desk, intercom",
+        f"source 'one': provider 'bigchatt' is unknown; there are: {KNOWN}",
         "source 'one': there is no key 'pol_every_seconds'; is it misspelt?",
         "source 'one': base_url is required",
         "source 'one': no [[destination]] defines 'nowhere'",
@@ -133,7 +134,7 @@ def test_what_is_right_beside_a_mistyped_value_is_checked_too(tmp_path: Path) ->
         "source[1].name: String should match pattern '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'",
         "source[1].poll_every_seconds: Input should be greater than or equal to 0.1",
         "server.host: without API keys the hub answers on a loopback address only",
-        "source 'number-0': provider 'bigcat' is unknown; there are: bigchat, desk, intercom",
+        f"source 'number-0': provider 'bigcat' is unknown; there are: {KNOWN}",
     ]
 
 

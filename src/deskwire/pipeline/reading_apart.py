@@ -25,9 +25,11 @@ from deskwire.pipeline.workbook import OLE, ZIP, Limits
 
 DELIMITERS = ",;\t"
 #: Whole numbers as Excel writes them; `007` and `3.0` are texts that must be read as something.
-_WHOLE = re.compile(r"-?[1-9][0-9]{0,14}|0", re.ASCII)
-#: Beyond, a spreadsheet's numbers are not exact.
-LARGEST_WHOLE = 1e15
+_WHOLE = re.compile(r"-?[1-9][0-9]{0,11}|0", re.ASCII)
+#: From here on a number is the name of something. As a text it is masked where it is a card's.
+LONG = 1e12
+#: From here on a spreadsheet's numbers are not exact.
+INEXACT = 2.0**53
 
 
 class Refused(Exception):
@@ -130,14 +132,19 @@ def _cell(value: Any) -> Cell:  # noqa: ANN401 - whatever calamine makes of a ce
         case bool() | int():
             return value
         case float():
-            is_whole = value.is_integer() and abs(value) < LARGEST_WHOLE
-            return int(value) if is_whole else value
+            return _number(value)
         case datetime() | date():
             return Date(value.isoformat())
         case time() | timedelta():
             return str(value)
         case _:
             return None if value is None else storable(str(value))
+
+
+def _number(value: float) -> Cell:
+    if not value.is_integer() or abs(value) >= INEXACT:
+        return value
+    return int(value) if abs(value) < LONG else str(int(value))
 
 
 if __name__ == "__main__":

@@ -77,11 +77,13 @@ def _unpacked_bytes(content: bytes, limits: Limits) -> int:
     at = content.rfind(b"PK\x05\x06", max(0, len(content) - _END.size - _LONGEST_COMMENT))
     if at < 0 or at + _END.size > len(content):
         raise Broken("it breaks off: its zip has no directory")
-    _, _, _, _, entries, size, start, _ = _END.unpack_from(content, at)
+    _, _, _, _, entries, _, place, _ = _END.unpack_from(content, at)
     if entries > limits.entries:
         raise Broken(f"it is a zip of {entries} files: it is no ordinary workbook")
-    total, place, end = 0, start, min(start + size, len(content))
-    while place + _FILE.size <= end and total <= limits.unpacked_bytes:
+    total = 0
+    for _ in range(entries):
+        if place + _FILE.size > len(content):
+            break  # its reader says what is wrong with it
         entry = _FILE.unpack_from(content, place)
         total += entry[9]
         place += _FILE.size + sum(entry[10:13])

@@ -84,7 +84,8 @@ def start(cell: Cell, zone: ZoneInfo) -> tuple[Start, list[str]]:
     """A date with a time of day, in a zone."""
     if cell is None:
         raise ValueError("it has no date")
-    local, has_time = _moment(cell, "is no date: write 31/12/2020 16:05")
+    moment, has_time = _moment(cell, "is no date: write 31/12/2020 16:05")
+    local = moment if moment.tzinfo is None else moment.astimezone(zone)
     notes = []
     if f"{local:%d/%m/%Y %H:%M}" != text(cell):
         shown = f"{local:%d/%m/%Y %H:%M:%S}" if local.second else f"{local:%d/%m/%Y %H:%M}"
@@ -92,8 +93,7 @@ def start(cell: Cell, zone: ZoneInfo) -> tuple[Start, list[str]]:
     if not has_time:
         notes.append("it has no time of day: 00:00 counts")
     if local.tzinfo is not None:
-        seen = local.astimezone(zone)
-        return Start(at=local.astimezone(UTC), local=_local(seen)), notes
+        return Start(at=local.astimezone(UTC), local=_local(local)), notes
     seen = local.replace(tzinfo=zone)
     at = seen.astimezone(UTC)
     back = at.astimezone(zone)
