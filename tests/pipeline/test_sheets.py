@@ -17,6 +17,7 @@ from deskwire import providers, settings
 from deskwire.core.errors import Misconfigured
 from deskwire.pipeline.hub import Hub
 from deskwire.pipeline.importing import Gone, Imported, Line, Plan, source_for
+from deskwire.pipeline.replay import replay
 from deskwire.pipeline.sheets import import_sheets
 from deskwire.pipeline.workbook import parse
 from deskwire.store import schema
@@ -351,6 +352,15 @@ def test_nothing_is_taken_out_where_a_file_could_not_be_read(hub: Hub, tmp_path:
         f"{tmp_path}/bad.xlsx: it breaks off: its zip has no directory",
         "nothing was taken out, as not every file could be read",
     ]
+
+
+def test_a_replay_of_all_files_changes_nothing(hub: Hub) -> None:
+    for name, replaces in ((DIRTY, False), (WHOLE, False), (SMALL, True), (WHOLE, False)):
+        take(hub, name, replace=replaces)
+
+    replayed = replay(hub, hub.sources["spreadsheet"])
+
+    assert (replayed.records, replayed.differences) == (5, [])
 
 
 def test_only_spreadsheets_can_be_replaced(hub: Hub) -> None:

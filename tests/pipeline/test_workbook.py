@@ -56,6 +56,45 @@ def ods(rows: str) -> bytes:
     return file.getvalue()
 
 
+def xls(cells: dict[tuple[int, int], str | float]) -> bytes:
+    """An XLS with one sheet: BIFF8 records in the one stream of a compound file."""
+    begin = "<HHHHLL"
+    globals_ = piece(0x809, struct.pack(begin, 0x600, 5, 0xDBB, 0x7CC, 0, 6))
+    at = len(globals_) + 4 + 11 + 4
+    bound = struct.pack("<LBBBB", at, 0, 0, 3, 0) + b"One"
+    told = globals_ + piece(0x85, bound) + piece(0x0A)
+    told += piece(0x809, struct.pack(begin, 0x600, 0x10, 0xDBB, 0x7CC, 0, 6))
+    for (row, column), value in cells.items():
+        place = struct.pack("<HHH", row, column, 0)
+        if isinstance(value, str):
+            text = struct.pack("<HB", len(value), 0) + value.encode("latin-1")
+            told += piece(0x204, place + text)
+        else:
+            told += piece(0x203, place + struct.pack("<d", value))
+    stream = (told + piece(0x0A)).ljust(4096, b"\0")
+    sectors = len(stream) // 512
+    assert len(stream) == 512 * sectors
+    chain = [-3, -2, *range(3, sectors + 2), -2]
+    header = struct.pack(
+        "<8s16x5H6x10l",
+        *(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0x3E, 3, 0xFFFE, 9, 6),
+        *(0, 1, 1, 0, 4096, -2, 0, -2, 0, 0),
+    )
+    entries = entry("Root Entry", 5, 1, -2, 0) + entry("Workbook", 2, -1, 2, len(stream))
+    fat = struct.pack(f"<{len(chain)}l", *chain)
+    return header.ljust(512, b"\xff") + fat.ljust(512, b"\xff") + entries.ljust(512, b"\0") + stream
+
+
+def piece(kind: int, body: bytes = b"") -> bytes:
+    return struct.pack("<HH", kind, len(body)) + body
+
+
+def entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+    written = (name + "\0").encode("utf-16-le")
+    links = struct.pack("<HBBlll", len(written), kind, 1, -1, -1, child)
+    return written.ljust(64, b"\0") + links + b"\0" * 36 + struct.pack("<lQ", start, size)
+
+
 def bomb(mib: int) -> bytes:
     """A workbook with a cell of so much text."""
     file = io.BytesIO()
@@ -127,6 +166,14 @@ def test_an_ods_is_read() -> None:
     rows = read(ods(f"<table:table-row>{''.join(told)}</table:table-row>"), "some.ods")
 
     assert rows == [Row(row=1, cells=["Email", 3, Date("2020-06-03T13:01:00")])]
+
+
+def test_an_xls_is_read() -> None:
+    content = xls({(0, 0): "Date", (0, 1): "Product", (2, 0): "01-2019", (2, 1): 3.0})
+
+    rows = read(content, "some.xls")
+
+    assert rows == [Row(row=1, cells=["Date", "Product"]), Row(row=3, cells=["01-2019", 3])]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

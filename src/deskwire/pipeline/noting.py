@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -47,24 +48,37 @@ def note(
 
     What it made of customers and topics; of agents the conversations tell.
     """
-    changes = []
-    for position, one in enumerate(said):
-        match one:
-            case PersonFacts():
-                if _meet(connection, source, one, record, position):
-                    mark_conversations_of(connection, now, source, one.external_id, reach)
-            case CustomerFacts():
-                changes.append(_know(connection, source, one, record, position))
-            case TopicFacts():
-                changes.append(_set_topic(connection, source, one, record))
-            case _:
-                pass
+    changes = know(connection, now, source, record, enumerate(said), reach)
     asides = [one for one in said if isinstance(one, SetAside)]
     records.replace_set_aside(connection, source.workspace, record, asides)
     return changes
 
 
-def _know(
+def know(
+    connection: Connection,
+    now: int,
+    source: Source,
+    record: Record,
+    numbered: Iterable[tuple[int, Said]],
+    reach: Reach,
+) -> list[Change]:
+    """Keep what some of a record's statements, with their positions, say of people and topics."""
+    changes = []
+    for position, one in numbered:
+        match one:
+            case PersonFacts():
+                if _meet(connection, source, one, record, position):
+                    mark_conversations_of(connection, now, source, one.external_id, reach)
+            case CustomerFacts():
+                changes.append(_know_customer(connection, source, one, record, position))
+            case TopicFacts():
+                changes.append(_set_topic(connection, source, one, record))
+            case _:
+                pass
+    return changes
+
+
+def _know_customer(
     connection: Connection, source: Source, said: CustomerFacts, record: Record, position: int
 ) -> Change:
     workspace, account = source.workspace, source.account

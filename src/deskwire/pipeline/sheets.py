@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import PurePath
@@ -11,7 +12,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Struct
 
-from deskwire.core.facts import ConversationFacts, Note, Said, SetAside
+from deskwire.core.facts import (
+    ConversationFacts,
+    CustomerFacts,
+    Note,
+    Said,
+    SetAside,
+    TopicFacts,
+)
 from deskwire.core.instants import from_micros, to_micros
 from deskwire.core.provider import Record
 from deskwire.core.table import Workbook, rows_at, whereabouts
@@ -30,7 +38,7 @@ from deskwire.pipeline.importing import (
 from deskwire.pipeline.intake import new_record
 from deskwire.pipeline.marking import News
 from deskwire.pipeline.normalise import Told, gather, take_in
-from deskwire.pipeline.noting import Change, note
+from deskwire.pipeline.noting import Change, know
 from deskwire.pipeline.workbook import LIMITS, parse
 from deskwire.store import listing, records
 from deskwire.store.db import Connection
@@ -48,7 +56,7 @@ def contents(name: str) -> bytes:
     with opened(name) as (file, _):
         try:
             return file.read(LIMITS.file_bytes + 1)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise Broken(f"it cannot be read: {error}") from error
 
 
@@ -130,13 +138,20 @@ def _write(
 ) -> list[Change]:
     """What changed, or would; a running hub gets its turn between batches."""
     told = gather(record, said)
+    known = [
+        (position, one)
+        for position, one in enumerate(said)
+        if isinstance(one, CustomerFacts | TopicFacts)
+    ]
     if is_trial:
         record = msgspec.structs.replace(record, body=b"")
-    steps: list[Callable[[Connection], list[Change]]] = [
-        partial(_begin, plan, hub.now(), record, said, key)
+    steps: list[Callable[[Connection], list[Change]]] = [partial(_begin, plan, record, said, key)]
+    steps += [
+        partial(_know, plan, hub.now(), record, known[first : first + BATCH])
+        for first in range(0, len(known), BATCH)
     ]
     steps += [
-        partial(_go_on, plan, hub.now(), record, told[first : first + BATCH])
+        partial(_take_in, plan, hub.now(), record, told[first : first + BATCH])
         for first in range(0, len(told), BATCH)
     ]
     changes: list[Change] = []
@@ -151,15 +166,27 @@ def _write(
 
 
 def _begin(
-    plan: Plan, now: int, record: Record, said: list[Said], key: str | None, connection: Connection
+    plan: Plan, record: Record, said: list[Said], key: str | None, connection: Connection
 ) -> list[Change]:
-    source = plan.source
-    if not records.keep(connection, source.workspace, record, key):
-        records.keep(connection, source.workspace, record)
-    return note(connection, now, source, record, said, "import")
+    workspace = plan.source.workspace
+    if not records.keep(connection, workspace, record, key):
+        records.keep(connection, workspace, record)
+    asides = [one for one in said if isinstance(one, SetAside)]
+    records.replace_set_aside(connection, workspace, record, asides)
+    return []
 
 
-def _go_on(
+def _know(
+    plan: Plan,
+    now: int,
+    record: Record,
+    numbered: list[tuple[int, CustomerFacts | TopicFacts]],
+    connection: Connection,
+) -> list[Change]:
+    return know(connection, now, plan.source, record, numbered, "import")
+
+
+def _take_in(
     plan: Plan, now: int, record: Record, told: list[Told], connection: Connection
 ) -> list[Change]:
     news = News(reach="deliver" if plan.deliver else "import")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -27,6 +28,9 @@ BODIES = (
     "application/vnd.oasis.opendocument.spreadsheet",
     "application/octet-stream",
 )
+
+# It says what is wrong with a form to whoever posts it, too; our log has lines of one shape.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 Count = Annotated[int, Field(ge=0)]
 
