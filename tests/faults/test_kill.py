@@ -31,8 +31,15 @@ def faulty_stage(folder: Path, seed: int) -> Stage:
 async def kill_often(stage: Stage, random: Random, kills: int) -> None:
     for _ in range(kills):
         async with process(stage) as hub:
-            await asyncio.sleep(random.uniform(1.0, 5.0))
+            await begun(stage, hub)  # on a busy machine it takes seconds
+            await asyncio.sleep(random.uniform(0.3, 4.0))
             assert hub.returncode is None
+
+
+async def begun(stage: Stage, hub: asyncio.subprocess.Process) -> None:
+    """Until the process claims work; a start that fails is the test's own to notice."""
+    held = "SELECT count(*) FROM work WHERE pid = ?"
+    await until(lambda: bool(hub.returncode or stage.rows(held, hub.pid)[0][0]))
 
 
 async def calm_down(stage: Stage, patience: float = 60.0) -> None:
