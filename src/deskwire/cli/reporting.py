@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +17,14 @@ from deskwire import settings
 from deskwire.cli.common import Config, console, open_hub, print_json, span
 from deskwire.core.errors import Misconfigured
 from deskwire.reports import REPORTS, Answer, Report, answer, ask
-from deskwire.reports.export import as_csv, as_xlsx, heading, meaning
+from deskwire.reports.export import as_csv, as_xlsx, identity, ids, meaning
 from deskwire.reports.figures import Number
 from deskwire.reports.report import Told
 
 Filter = Annotated[str | None, typer.Option(help="Only of this one; '' for none.")]
+
+
+WIDEST = 10_000  # columns of a terminal that is never too narrow
 
 
 class Format(StrEnum):
@@ -142,8 +146,8 @@ def print_table(found: Answer, where: Console) -> None:
     for word, text in meaning(found):
         where.print(Text.assemble((f"{word}: ", "bold"), _shown(text)), soft_wrap=True)
     whole = _table(found, found.measures)
-    is_narrow = where.measure(whole).maximum <= where.width
-    for table in [whole] if is_narrow else [_table(found, [one]) for one in found.measures]:
+    width = where.measure(whole, options=where.options.update(width=WIDEST)).maximum
+    for table in [whole] if width <= where.width else _of_each(found):
         where.print(table)
     if not any(found.totals.figures.values()):
         where.print(
@@ -152,16 +156,25 @@ def print_table(found: Answer, where: Console) -> None:
         )
 
 
+def _of_each(found: Answer) -> Iterator[Table]:
+    for one in found.measures:
+        table = _table(found, [one])
+        table.title, table.title_justify = one.title, "left"
+        yield table
+
+
 def _table(found: Answer, measures: list[Told]) -> Table:
-    table = Table(*(one.title for one in found.dimensions), show_footer=bool(found.dimensions))
+    table = Table(*ids(found), show_footer=bool(found.dimensions))
     for column in table.columns:
         column.footer = "all"
     for one in measures:
         for stat in one.stats:
-            total = _figure(one, stat, found.totals.figures)
-            table.add_column(heading(one, stat, found.hours), total, justify="right")
+            name = one.title if not one.stats[1:] else stat
+            if measures[1:] and one.stats[1:]:
+                name = f"{one.title}: {stat}"
+            table.add_column(name, _figure(one, stat, found.totals.figures), justify="right")
     for row in found.rows:
-        labels = [Text(_shown(row.values[one.name].label)) for one in found.dimensions]
+        labels = [Text(_shown(str(cell))) for cell in identity(row)]
         figures = [_figure(one, stat, row.figures) for one in measures for stat in one.stats]
         table.add_row(*labels, *figures)
     return table

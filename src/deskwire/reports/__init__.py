@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deskwire.reports import agents, interactions, products, times, volume
 from deskwire.reports.agents import handled
-from deskwire.reports.hours import Schedule
+from deskwire.reports.hours import Schedule, minutes_of
 from deskwire.reports.question import Calendar, Question, Unanswerable, ask, zone_named
 from deskwire.reports.report import Answer, Report, answer, conversations
 
@@ -25,5 +25,6 @@ __all__ = [
     "ask",
     "conversations",
     "handled",
+    "minutes_of",
     "zone_named",
 ]

@@ -8,7 +8,7 @@ import io
 import xlsxwriter  # type: ignore[import-untyped]  # it has no types
 
 from deskwire.reports.figures import Number
-from deskwire.reports.report import Answer, Told, Value
+from deskwire.reports.report import Answer, Row, Told, Value
 
 Cell = str | Number
 
@@ -47,7 +47,7 @@ def as_xlsx(answer: Answer) -> bytes:
                     pass
                 case number:
                     sheet.write_number(line, column, number)
-    sheet.freeze_panes(1, len(_ids(answer)))
+    sheet.freeze_panes(1, len(ids(answer)))
     for line, (name, text) in enumerate(meaning(answer)):
         about.write_string(line, 0, name, bold)
         about.write_string(line, 1, text)
@@ -58,7 +58,7 @@ def as_xlsx(answer: Answer) -> bytes:
 def header(answer: Answer) -> list[str]:
     """The names of the columns; those of durations say the unit."""
     figures = [heading(one, stat, answer.hours) for one in answer.measures for stat in one.stats]
-    return [*_ids(answer), *figures]
+    return [*ids(answer), *figures]
 
 
 def heading(measure: Told, stat: str, hours: str | None = None) -> str:
@@ -73,18 +73,17 @@ def heading(measure: Told, stat: str, hours: str | None = None) -> str:
 
 def cells(answer: Answer) -> list[list[Cell]]:
     """The rows, as the header has their columns."""
-    return [
-        [
-            *(cell for name, one in row.values.items() for cell in _of_value(name, one)),
-            *row.figures.values(),
-        ]
-        for row in answer.rows
-    ]
+    return [[*identity(row), *row.figures.values()] for row in answer.rows]
+
+
+def identity(row: Row) -> list[Cell]:
+    """What tells a row apart from the others."""
+    return [cell for name, one in row.values.items() for cell in _of_value(name, one)]
 
 
 def total(answer: Answer) -> list[Cell]:
     """The row below all others; its texts say so."""
-    return [*(["all"] * len(_ids(answer))), *answer.totals.figures.values()]
+    return [*(["all"] * len(ids(answer))), *answer.totals.figures.values()]
 
 
 def meaning(answer: Answer) -> list[tuple[str, str]]:
@@ -99,7 +98,8 @@ def meaning(answer: Answer) -> list[tuple[str, str]]:
     ]
 
 
-def _ids(answer: Answer) -> list[str]:
+def ids(answer: Answer) -> list[str]:
+    """The names of the columns that tell rows apart."""
     return [
         name
         for one in answer.dimensions

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import accumulate
@@ -13,8 +15,23 @@ from msgspec import Struct
 from deskwire.core.instants import from_micros, to_micros
 
 DAY_MINUTES = 24 * 60
+MINUTE = 60_000_000  # µs
 #: Beyond these nothing is open: an instant of the year 9999 is a desk's mistake.
 FIRST_YEAR, LAST_YEAR = 1970, 2100
+
+
+_STRETCH = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)", re.ASCII)
+
+
+def minutes_of(text: str) -> tuple[int, int]:
+    """`09:00-17:30` as minutes of the day; ValueError when it is no such stretch."""
+    found = _STRETCH.fullmatch(text)
+    if found is not None:
+        hour, minute, last_hour, last_minute = map(int, found.groups())
+        begin, end = hour * 60 + minute, last_hour * 60 + last_minute
+        if begin < end <= DAY_MINUTES:
+            return begin, end
+    raise ValueError(f"{text!r} is no stretch of a day; write as in 09:00-17:30, at most to 24:00")
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
@@ -44,53 +61,52 @@ def _stretches(schedule: Schedule) -> tuple[list[int], list[int], list[int]]:
     told: list[tuple[int, int]] = []
     for ordinal in range(date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toordinal()):
         day = date.fromordinal(ordinal)
-        week = () if day in schedule.holidays else schedule.week[day.weekday()]
-        for begin, end in week:
-            start, stop = _first(day, begin, zone), _last(day, end, zone)
-            if told and start <= told[-1][1]:
-                start, before = told.pop()
-                stop = max(stop, before)
-            if start < stop:
-                told.append((start, stop))
+        if (week := schedule.week[day.weekday()]) and day not in schedule.holidays:
+            told += _open_on(day, week, zone)
     starts, ends = [one[0] for one in told], [one[1] for one in told]
     lengths = [end - start for start, end in told]
     return starts, ends, list(accumulate(lengths, initial=0))[:-1]
 
 
+def _open_on(
+    day: date, stretches: tuple[tuple[int, int], ...], zone: ZoneInfo
+) -> Iterator[tuple[int, int]]:
+    """While the clock shows a time of a stretch: what it shows twice counts twice."""
+    start, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
+    change = _change(start, end, zone)
+    wall = to_micros(datetime.combine(day, time(), UTC))
+    for piece_start, piece_end in ((start, change), (change, end)):
+        offset = _offset(piece_start, zone)
+        for begin, stop in stretches:
+            from_at = max(piece_start, wall + begin * MINUTE - offset)
+            to_at = min(piece_end, wall + stop * MINUTE - offset)
+            if from_at < to_at:
+                yield from_at, to_at
+
+
 def midnight(day: date, zone: ZoneInfo) -> int:
     """µs of the first instant of a local day, whatever its clock shows then."""
-    return _first(day, 0, zone)
+    wall = datetime.combine(day, time(), zone)
+    at = to_micros(wall.astimezone(UTC))
+    before = to_micros(wall.replace(fold=1).astimezone(UTC))
+    return _change(before, at, zone) if before < at else at  # the clock jumps over it
 
 
-def _first(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The first instant at which the clock shows this minute or, where it skips it, a later one."""
-    return _micros(_wall(day, minute), zone, fold=0)
+def _offset(at: int, zone: ZoneInfo) -> int:
+    """µs by which the local clock is ahead of UTC."""
+    found = from_micros(at).astimezone(zone).utcoffset()
+    return (found or timedelta()) // timedelta(microseconds=1)
 
 
-def _last(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The last such instant; the end of a day is the first of the next."""
-    return _micros(_wall(day, minute), zone, fold=0 if minute == DAY_MINUTES else 1)
-
-
-def _wall(day: date, minute: int) -> datetime:
-    return datetime.combine(day, time()) + timedelta(minutes=minute)
-
-
-def _micros(wall: datetime, zone: ZoneInfo, fold: int) -> int:
-    local = wall.replace(tzinfo=zone, fold=fold)
-    at = to_micros(local.astimezone(UTC))
-    if from_micros(at).astimezone(zone).replace(tzinfo=None) == wall:
-        return at
-    return _change(to_micros(wall.replace(tzinfo=zone, fold=1).astimezone(UTC)), at, wall, zone)
-
-
-def _change(before: int, after: int, wall: datetime, zone: ZoneInfo) -> int:
-    """The instant at which the clock jumped over a time; `before` and `after` are around it."""
-    after = max(after, to_micros(wall.replace(tzinfo=zone, fold=0).astimezone(UTC)))
-    while before < after:
+def _change(before: int, after: int, zone: ZoneInfo) -> int:
+    """The first instant, of those up to `after`, with another offset than `before`."""
+    offset = _offset(before, zone)
+    if _offset(after - 1, zone) == offset:
+        return after
+    while after - before > 1:
         middle = (before + after) // 2
-        if from_micros(middle).astimezone(zone).replace(tzinfo=None) >= wall:
-            after = middle
+        if _offset(middle, zone) == offset:
+            before = middle
         else:
-            before = middle + 1
+            after = middle
     return after
