@@ -40,7 +40,7 @@ class Buckets(Struct, frozen=True, kw_only=True):
 
     def stretches(self, keys: frozenset[str]) -> list[tuple[int, int | None]]:
         """Where these keys are."""
-        ends = [*self.starts[1:], None]
+        ends = [*self.starts, None][1:]
         found = zip(self.starts, ends, self.keys, strict=True)
         return [(start, end) for start, end, key in found if key in keys]
 

@@ -54,7 +54,7 @@ _was_transferred = (
     .where(S.c.workspace == C.c.workspace, S.c.conversation_id == C.c.id, *_TAKEN_OVER)
     .exists()
 )
-_percent = (C.c.rating - C.c.rating_min) * 100.0 / (C.c.rating_max - C.c.rating_min)
+_percent = (C.c.rating - C.c.rating_min) / (C.c.rating_max - C.c.rating_min) * 100.0
 
 VOLUME = Measure(
     name="volume",

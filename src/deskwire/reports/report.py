@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, product
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from deskwire.reports.question import Question, Unanswerable
 
 MOST_ROWS = 100_000
 LIST = "/internal/conversations"
+NOTHING = Tally()
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ def answer(connection: Connection, report: Report, question: Question) -> Answer
     cut_by = cuts(connection, report.measures, question, by)
     tallies = {one.name: tally(connection, one, question, by, cut_by) for one in report.measures}
     known = {name: _known(connection, question, name, cut_by) for name in by}
+    links = _linker(report, question)
     whole = {name: found.pop(()) if by else found[()] for name, found in tallies.items()}
     rows = [
         Row(
@@ -121,7 +123,7 @@ def answer(connection: Connection, report: Report, question: Question) -> Answer
                 for name, value in zip(by, key, strict=True)
             },
             figures=_figures(report, {name: found.get(key) for name, found in tallies.items()}),
-            links=_links(report, question, dict(zip(by, key, strict=True))),
+            links=links(dict(zip(by, key, strict=True))),
         )
         for key in _keys(report, tallies, question, by, known)
     ]
@@ -136,7 +138,7 @@ def answer(connection: Connection, report: Report, question: Question) -> Answer
         hours=question.hours,
         dimensions=[Named(name=name, title=title(name)) for name in by],
         rows=rows,
-        totals=Figures(figures=_figures(report, whole), links=_links(report, question, {})),
+        totals=Figures(figures=_figures(report, whole), links=links({})),
     )
 
 
@@ -229,26 +231,35 @@ def _all_known(
 def _figures(report: Report, tallies: Mapping[str, Tally | None]) -> dict[str, Number]:
     figures: dict[str, Number] = {}
     for one in report.measures:
-        figures |= (tallies[one.name] or Tally()).figures(one)
+        figures |= (tallies[one.name] or NOTHING).figures(one)
     return figures
 
 
-def _links(report: Report, question: Question, values: dict[str, str | None]) -> dict[str, str]:
-    told = question.filters | {name: (value or "",) for name, value in values.items()}
-    named = [(name, value) for name, these in told.items() for value in these]
+def _linker(
+    report: Report, question: Question
+) -> Callable[[dict[str, str | None]], dict[str, str]]:
+    """From a row's values to the links of its figures."""
     fixed = {
         "since": question.local(question.since),
         "until": question.local(question.until),
         "zone": question.zone.key,
         "workspace": None if question.workspace == "main" else question.workspace,
     }
-    named += [(name, value) for name, value in fixed.items() if value is not None]
-    rest = urlencode(named)
-    return {
-        figure: f"{LIST}?{urlencode({'report': report.name, 'metric': figure}, safe='/')}&{rest}"
+    rest = urlencode({name: value for name, value in fixed.items() if value is not None})
+    starts = {
+        figure: f"{LIST}?{urlencode({'report': report.name, 'metric': figure}, safe='/')}"
         for one in report.measures
         for figure in one.figures
     }
+
+    def links(values: dict[str, str | None]) -> dict[str, str]:
+        told = question.filters | {name: (value or "",) for name, value in values.items()}
+        row = "".join(
+            f"&{name}={quote_plus(value)}" for name, these in told.items() for value in these
+        )
+        return {figure: f"{start}{row}&{rest}" for figure, start in starts.items()}
+
+    return links
 
 
 __all__ = ["Answer", "Figures", "Report", "Row", "Told", "Value", "answer", "conversations"]
