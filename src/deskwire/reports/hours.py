@@ -16,10 +16,9 @@ from deskwire.core.instants import from_micros, to_micros
 
 DAY_MINUTES = 24 * 60
 MINUTE = 60_000_000  # µs
-#: Beyond these nothing is open: an instant of the year 9999 is a desk's mistake.
-FIRST_YEAR, LAST_YEAR = 1970, 2100
-
-
+DAY = DAY_MINUTES * MINUTE
+#: µs. Beyond these years nothing is open: an instant of the year 9999 is a desk's mistake.
+_BEGIN, _END = (to_micros(datetime(year, 1, 1, tzinfo=UTC)) for year in (1970, 2100))
 _STRETCH = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)", re.ASCII)
 
 
@@ -43,23 +42,33 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     def open_micros(self, from_at: int, to_at: int) -> int:
         """µs between two instants during which it is open; 0 when they are reversed."""
-        return max(0, _open_before(self, to_at) - _open_before(self, from_at))
+        if from_at >= to_at:
+            return 0
+        years = range(_year(from_at - DAY), _year(to_at + DAY) + 1)
+        return sum(
+            _open_before(self, year, to_at) - _open_before(self, year, from_at) for year in years
+        )
 
 
-def _open_before(schedule: Schedule, at: int) -> int:
-    starts, ends, before = _stretches(schedule)
+def _year(at: int) -> int:
+    return from_micros(min(max(at, _BEGIN), _END)).year
+
+
+def _open_before(schedule: Schedule, year: int, at: int) -> int:
+    """µs of the local year's open time that are before an instant."""
+    starts, ends, before = _stretches(schedule, year)
     place = bisect_right(starts, at) - 1
     if place < 0:
         return 0
     return before[place] + min(at, ends[place]) - starts[place]
 
 
-@lru_cache(maxsize=16)
-def _stretches(schedule: Schedule) -> tuple[list[int], list[int], list[int]]:
-    """Where it is open, in order: from, to, and for how long before each."""
+@lru_cache(maxsize=1000)
+def _stretches(schedule: Schedule, year: int) -> tuple[list[int], list[int], list[int]]:
+    """Where it is open in a year, in order: from, to, and for how long before each."""
     zone = ZoneInfo(schedule.zone)
     told: list[tuple[int, int]] = []
-    for ordinal in range(date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toordinal()):
+    for ordinal in range(date(year, 1, 1).toordinal(), date(year + 1, 1, 1).toordinal()):
         day = date.fromordinal(ordinal)
         if (week := schedule.week[day.weekday()]) and day not in schedule.holidays:
             told += _open_on(day, week, zone)
