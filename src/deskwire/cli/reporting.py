@@ -46,7 +46,9 @@ def report(
     since: Annotated[str | None, typer.Option(help="Then or later.")] = None,
     until: Annotated[str | None, typer.Option(help="Before it.")] = None,
     zone: Annotated[str | None, typer.Option(help="In which days begin.")] = None,
-    by: Annotated[str | None, typer.Option(help="Group by these, as in channel,day.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Group by these, as in channel,day; '' for all in one.")
+    ] = None,
     channel: Annotated[
         list[str] | None, typer.Option(help="Only of this one; may be there several times.")
     ] = None,
@@ -91,7 +93,7 @@ def report(
             since=since,
             until=until,
             zone=zone,
-            by=[by] if by else (),
+            by=() if by is None else [by],
             hours=hours,
             filters=filters | ({"channel": tuple(channel)} if channel else {}),
         )

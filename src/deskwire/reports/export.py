@@ -88,10 +88,11 @@ def total(answer: Answer) -> list[Cell]:
 
 def meaning(answer: Answer) -> list[tuple[str, str]]:
     """What the figures mean: (word, text)."""
-    period = f"{answer.since or 'the beginning'} to before {answer.until or 'the end of time'}"
+    since = f"from {answer.since}" if answer.since else ""
+    until = f"before {answer.until}" if answer.until else ""
     return [
         ("Report", answer.title),
-        ("Period", period if answer.since or answer.until else "all time"),
+        ("Period", ", ".join(filter(None, (since, until))) or "all time"),
         ("Time zone", answer.zone),
         *([("Business hours", answer.hours)] if answer.hours else []),
         *((one.title, f"{one.definition}; counted at {one.clock}") for one in answer.measures),

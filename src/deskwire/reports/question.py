@@ -55,7 +55,7 @@ def ask(
     since: str | None = None,
     until: str | None = None,
     zone: str | None = None,
-    by: Sequence[str] = (),
+    by: Sequence[str] = (),  # one empty text: all in one
     hours: str | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
 ) -> Question:
@@ -75,7 +75,7 @@ def ask(
         zone=place,
         since=begin,
         until=end,
-        by=names or None,
+        by=names if by else None,
         filters={name: tuple(values) for name, values in (filters or {}).items() if values},
         hours=hours,
         schedule=None if hours is None else calendar.schedules[hours],

@@ -65,8 +65,10 @@ class Asked(BaseModel):
 class ReportQuery(Asked):
     """Which events, and how they are grouped."""
 
-    by: list[Word] = Field(
-        [], description="Up to three dimensions, apart or with commas; by default the report's own"
+    by: list[DimensionValue] = Field(
+        [],
+        description="Up to three dimensions, apart or with commas; an empty text for all in one; "
+        "by default the report's own",
     )
     hours: Word | None = Field(
         None, description="Name of a `[[schedule]]`: only time inside it counts"
