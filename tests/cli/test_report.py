@@ -109,11 +109,11 @@ def test_a_narrow_terminal_gets_a_table_for_each_measure() -> None:
     lines = [line.strip() for line in printed(80).splitlines()]
 
     assert [one for one in headings if one in lines] == headings
-    assert printed(400).count("┏") < printed(80).count("┏")
+    assert printed(1000).count("┏") < printed(80).count("┏")
 
 
 def test_a_name_neither_steers_the_terminal_nor_is_markup() -> None:
-    text = printed(400, "[red]Bo\x1b[2J")
+    text = printed(1000, "[red]Bo\x1b[2J")
 
     assert "[red]Bo\ufffd[2J" in text
     assert "\x1b[2J" not in text

@@ -58,7 +58,7 @@ def tally(
     by: tuple[str, ...],
     cut_by: Cuts,
 ) -> Tallies:
-    """Every row that has an event, and the tally of them all under the key `()`."""
+    """Every row that has an event."""
     begin, end = measure.between or (measure.value, null())
     plain = [DIMENSIONS[name].of(measure) for name in by if name in DIMENSIONS]
     statement = _events(measure, question, cut_by).with_only_columns(
@@ -67,19 +67,14 @@ def tally(
     rows = connection.execution_options(yield_per=AT_ONCE).execute(statement)
     value_of = _value_of(measure, question)
     place = _placer(by, cut_by)
-    whole = Tally()
-    found: Tallies = {(): whole}
+    found: Tallies = {}
     for conversation, at, one, other, *told in rows:
         key = place(at, told)
         group = found.get(key)
         if group is None:
             group = found[key] = Tally()
-        value = value_of(one, other)
-        group.values.append(value)
+        group.values.append(value_of(one, other))
         group.conversations.add(conversation)
-        if group is not whole:
-            whole.values.append(value)
-            whole.conversations.add(conversation)
     return found
 
 
@@ -110,6 +105,8 @@ def _events(measure: Measure, question: Question, cut_by: Cuts) -> Select[Any]:
     ]
     if question.since is not None:
         conditions.append(measure.at >= question.since)
+        if measure.ends is not None:
+            conditions.append(or_(measure.ends >= question.since, measure.ends.is_(None)))
     if question.until is not None:
         conditions.append(measure.at < question.until)
     for name, values in question.filters.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import fsum
 
 from msgspec import Struct
@@ -54,6 +55,15 @@ class Tally(Struct):
             else:
                 found[f"{measure.name}/{stat}"] = value
         return found
+
+
+def together(tallies: Iterable[Tally]) -> Tally:
+    """All of them as one."""
+    found = Tally()
+    for one in tallies:
+        found.values += one.values
+        found.conversations |= one.conversations
+    return found
 
 
 def _typical(stat: Stat, values: list[float]) -> float:

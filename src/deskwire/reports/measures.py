@@ -30,6 +30,8 @@ class Measure(Struct, frozen=True, kw_only=True, eq=False):
     stats: tuple[Stat, ...]
     table: Table = C  #: whose rows are the events; joined to their conversations
     at: ColumnElement[int | None]
+    #: An instant with an index that is never before `at`, or unknown; None: `at` has an index.
+    ends: ColumnElement[int | None] | None = None
     #: A duration: from the one to the other, never less than nothing.
     between: tuple[ColumnElement[int], ColumnElement[Any]] | None = None
     value: ColumnElement[Any] = literal(1)
@@ -94,6 +96,7 @@ TRANSFERS_IN = Measure(
     stats=("n",),
     table=S,
     at=S.c.from_at,
+    ends=S.c.to_at,
     where=_TAKEN_OVER,
     agent=S.c.agent,
     team=S.c.team,
@@ -109,6 +112,7 @@ TRANSFERS_OUT = Measure(
     stats=("n",),
     table=S,
     at=S.c.from_at,
+    ends=S.c.to_at,
     where=_TAKEN_OVER,
     agent=S.c.previous_agent,
     team=S.c.team,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select
 
 from deskwire.reports.dimensions import DIMENSIONS, NAMES, title
 from deskwire.reports.engine import Cuts, Key, Tallies, behind, cuts, tally
-from deskwire.reports.figures import Number, Tally
+from deskwire.reports.figures import Number, Tally, together
 from deskwire.reports.measures import Measure, Stat, Unit
 from deskwire.reports.question import Question, Unanswerable
 
@@ -115,7 +115,7 @@ def answer(connection: Connection, report: Report, question: Question) -> Answer
     tallies = {one.name: tally(connection, one, question, by, cut_by) for one in report.measures}
     known = {name: _known(connection, question, name, cut_by) for name in by}
     links = _linker(report, question)
-    whole = {name: found.pop(()) if by else found[()] for name, found in tallies.items()}
+    whole = {name: together(found.values()) for name, found in tallies.items()}
     rows = [
         Row(
             values={
