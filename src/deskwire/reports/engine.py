@@ -67,6 +67,7 @@ def tally(
     rows = connection.execution_options(yield_per=AT_ONCE).execute(statement)
     value_of = _value_of(measure, question)
     place = _placer(by, cut_by)
+    is_distinct = "conversations" in measure.stats
     found: Tallies = {}
     for conversation, at, one, other, *told in rows:
         key = place(at, told)
@@ -74,7 +75,8 @@ def tally(
         if group is None:
             group = found[key] = Tally()
         group.values.append(value_of(one, other))
-        group.conversations.add(conversation)
+        if is_distinct:
+            group.conversations.add(conversation)
     return found
 
 

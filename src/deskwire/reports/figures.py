@@ -36,7 +36,7 @@ class Tally(Struct):
     """The events of one row and measure."""
 
     values: list[float] = []  #: µs of durations, else as the measure says
-    conversations: set[str] = set()
+    conversations: set[str] = set()  #: ids, of a measure that counts them
 
     def figures(self, measure: Measure) -> dict[str, Number]:
         """By name; durations in seconds."""
