@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help setup setup-runtime demo test check bench soak lock audit clean
+.PHONY: help setup setup-runtime demo test check bench docs soak lock audit clean
 
 help: ## this list
 	echo "deskwire:"
@@ -33,6 +33,9 @@ check: .venv/.dev ## what CI runs: format, lint, types, import rules, tests
 
 bench: .venv/.dev ## measured figures
 	$(BIN)/python -m bench
+
+docs: .venv/.dev ## write the reference that is made of the code
+	$(BIN)/python -m deskwire.reports > docs/reference/reports.md
 
 soak: .venv/.dev ## hours: long properties and faults, then mutation tests
 	DESKWIRE_SOAK=1 $(BIN)/pytest -q -n $(JOBS) -m "soak or not soak" --timeout 3600

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from deskwire.cli import importing, looking, operating, running, setting_up
+from deskwire.cli import importing, looking, operating, reporting, running, setting_up
 from deskwire.cli.common import configure_logs
 from deskwire.core.errors import DeskwireError, Misconfigured
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     help="Every support conversation, from any desk, in one model, and any other system in step.",
 )
-for module in (running, setting_up, looking, importing, operating):
+for module in (running, setting_up, looking, reporting, importing, operating):
     module.add_to(app)
 
 

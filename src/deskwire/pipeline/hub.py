@@ -16,6 +16,7 @@ from deskwire.core.errors import LeaseLost
 from deskwire.core.exchange import Http
 from deskwire.core.provider import Account, Provider
 from deskwire.pipeline.http import Patience
+from deskwire.reports import Calendar
 from deskwire.store.db import Connection, Database
 from deskwire.store.work import Claim
 
@@ -105,11 +106,13 @@ class Hub:
         outlets: list[Outlet],
         timing: Timing | None = None,
         seed: int | None = None,
+        calendar: Calendar | None = None,
     ) -> None:
         self.database = database
         self.sources = {one.name: one for one in sources}
         self.outlets = {one.name: one for one in outlets}
         self.timing = timing or Timing()
+        self.calendar = calendar or Calendar()  #: of reports
         self.random = random.Random(seed)  # noqa: S311 - jitter, no secret
         self.http: dict[str, Http] = {}  #: by name of a source or destination
         self.patience: dict[str, Patience] = {}  #: of these calls

@@ -30,13 +30,23 @@ def cross_check(settings: Settings) -> list[str]:
         ("destination", settings.destination),
     )
     for word, group in groups:
-        names = [one.name for one in group]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        faults += [f"{word} {name!r} is there twice" for name in twice]
+        faults += _check_names(word, group)
         for one in group:
             faults += _check_kind(word, one)
+    faults += _check_names("schedule", settings.schedule)
+    faults += [
+        f'schedule {one.name!r} is open on no day; write as in monday = ["09:00-17:30"]'
+        for one in settings.schedule
+        if not any(one.week())
+    ]
     faults += [fault for source in settings.source for fault in _check_ways(settings, source)]
     return faults + _check_prefixes(settings) + _check_directories(settings)
+
+
+def _check_names(word: str, group: list[Any]) -> list[str]:
+    names = [one.name for one in group]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [f"{word} {name!r} is there twice" for name in twice]
 
 
 def _check_ways(settings: Settings, source: SourceSettings) -> list[str]:

@@ -11,6 +11,7 @@ from deskwire.core.codec import convert
 from deskwire.core.instants import to_micros
 from deskwire.core.provider import Account
 from deskwire.pipeline.hub import Hub, Outlet, Source, Timing, Way
+from deskwire.reports import Calendar, Schedule, minutes_of
 from deskwire.settings.checks import GIVEN, prefix_for
 from deskwire.settings.shape import DestinationSettings, Settings, SourceSettings
 from deskwire.store.db import Database
@@ -24,7 +25,20 @@ def open_hub(settings: Settings, timing: Timing | None = None) -> Hub:
     sources = [_source(one, ways) for one in settings.source]
     sources += [replace(_source(one, ways), is_given=True) for one in given]
     outlets = [_outlet(one, sources) for one in settings.destination]
-    return Hub(Database(settings.store.url), sources, outlets, timing)
+    database = Database(settings.store.url)
+    return Hub(database, sources, outlets, timing, calendar=_calendar(settings))
+
+
+def _calendar(settings: Settings) -> Calendar:
+    schedules = {
+        one.name: Schedule(
+            zone=one.zone,
+            week=tuple(tuple(sorted(map(minutes_of, day))) for day in one.week()),
+            holidays=frozenset(one.holidays),
+        )
+        for one in settings.schedule
+    }
+    return Calendar(zone=settings.reports.zone, schedules=schedules)
 
 
 def _source(one: SourceSettings, ways: dict[str, Way]) -> Source:

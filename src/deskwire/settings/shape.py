@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from deskwire.reports import Unanswerable, minutes_of, zone_named
 
 
 class StoreSettings(BaseModel):
@@ -64,11 +67,59 @@ class DestinationSettings(_Named):
     again: bool = False  #: whether a conversation that ends again is sent again
 
 
+def _zone(name: str) -> str:
+    try:
+        return zone_named(name).key
+    except Unanswerable as error:
+        raise ValueError(str(error)) from error
+
+
+def _day(told: list[str]) -> list[str]:
+    stretches = sorted(minutes_of(one) for one in told)
+    if any(following[0] < one[1] for one, following in pairwise(stretches)):
+        raise ValueError(f"the stretches {', '.join(told)} overlap")
+    return told
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Day = Annotated[list[str], AfterValidator(_day)]
+
+
+class ReportsSettings(BaseModel):
+    """`[reports]`."""
+
+    model_config = ConfigDict(extra="forbid")
+    zone: Zone = "UTC"  #: in which days begin, unless a report is asked for another
+
+
+class ScheduleSettings(BaseModel):
+    """`[[schedule]]`: business hours, each day's as `09:00-17:30`."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")
+    zone: Zone = "UTC"
+    monday: Day = []
+    tuesday: Day = []
+    wednesday: Day = []
+    thursday: Day = []
+    friday: Day = []
+    saturday: Day = []
+    sunday: Day = []
+    holidays: list[date] = []  #: closed all day
+
+    def week(self) -> list[list[str]]:
+        """Seven days, Monday first."""
+        first_five = [self.monday, self.tuesday, self.wednesday, self.thursday, self.friday]
+        return [*first_five, self.saturday, self.sunday]
+
+
 class Settings(BaseModel):
     """All of `deskwire.toml`."""
 
     model_config = ConfigDict(extra="forbid")
     store: StoreSettings = StoreSettings()
     server: ServerSettings = ServerSettings()
+    reports: ReportsSettings = ReportsSettings()
+    schedule: list[ScheduleSettings] = []
     source: list[SourceSettings] = []
     destination: list[DestinationSettings] = []

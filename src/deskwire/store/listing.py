@@ -19,7 +19,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
     provider: str | None = None
     source: str | None = None
-    channel: str | None = None  #: in any case
+    channel: tuple[str, ...] | None = None  #: one of these, in any case
     status: str | None = None
     agent: str | None = None  #: who had a part of it: see `_had`
     customer: str | None = None  #: the provider's id, an e-mail address in any case, or a name
@@ -49,12 +49,19 @@ class Listed(Struct, frozen=True, kw_only=True):
 
 
 def page(
-    connection: Connection, workspace: str, wanted: Wanted, after: Place | None, limit: int
+    connection: Connection,
+    workspace: str,
+    wanted: Wanted,
+    after: Place | None,
+    limit: int,
+    among: Select[tuple[str]] | None = None,
 ) -> list[Listed]:
-    """The newest conversations, or those that follow a place."""
+    """The newest conversations, or those that follow a place; `among`: ids of all there are."""
     order = (C.c.started_at, C.c.created_at, C.c.id)
     conditions = [C.c.workspace == workspace, C.c.is_withdrawn.is_(False)]
     conditions += _conditions(connection, workspace, wanted)
+    if among is not None:
+        conditions.append(C.c.id.in_(among))
     if after is not None:
         conditions.append(tuple_(*order) < tuple_(*after))
     rows = connection.execute(
@@ -75,7 +82,7 @@ def _conditions(
         if (value := getattr(wanted, name)) is not None
     ]
     if wanted.channel is not None:
-        found.append(C.c.channel_key == key(wanted.channel))
+        found.append(C.c.channel_key.in_([key(one) for one in wanted.channel]))
     if wanted.since is not None:
         found.append(C.c.started_at >= wanted.since)
     if wanted.until is not None:

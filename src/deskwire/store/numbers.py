@@ -135,6 +135,23 @@ def of_account(connection: Connection, workspace: str, account: str) -> list[Num
     return _load(connection, N.c.workspace == workspace, N.c.account == account)
 
 
+def names(connection: Connection, workspace: str, number: int | None = None) -> dict[int, str]:
+    """The name of every agent, or of one, by number; else their address or the provider's id."""
+    wanted = [N.c.workspace == workspace]
+    if number is not None:
+        wanted.append(N.c.number == number)
+    rows = connection.execute(
+        select(N.c.number, N.c.external_id, A.c.name, A.c.email)
+        .outerjoin(A, _same())
+        .where(*wanted)
+        .order_by(N.c.number, A.c.name.is_(None), N.c.account, N.c.external_id)
+    )
+    found: dict[int, str] = {}
+    for row in rows:
+        found.setdefault(row.number, row.name or row.email or row.external_id)
+    return found
+
+
 def _load(connection: Connection, *wanted: ColumnElement[bool]) -> list[Numbered]:
     rows = connection.execute(
         select(N).where(*wanted).order_by(N.c.number, N.c.account, N.c.external_id)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from deskwire import __version__
 from deskwire.pipeline.hub import Hub
-from deskwire.web import api, desk, errors, ingest, interactions, upload
+from deskwire.web import api, desk, errors, ingest, interactions, reports, upload
 from deskwire.web.limits import Limits
 
 MIB = 1 << 20
@@ -32,6 +32,7 @@ def create_app(hub: Hub, max_body_mib: int = 8) -> FastAPI:
     ingest.add_to(app, hub)
     app.include_router(upload.router(hub))
     app.include_router(api.router(hub))
+    app.include_router(reports.router(hub))
     app.include_router(desk.router(hub))
     app.include_router(interactions.router(hub))
     app.include_router(_state(hub))

@@ -14,7 +14,8 @@ from deskwire.core.model import Message
 from deskwire.core.text import storable
 from deskwire.pipeline.desk import Agent, Chat, Conflict, Desk, NotAllowed, NotThere
 from deskwire.pipeline.hub import Hub
-from deskwire.store import handling, numbers
+from deskwire.reports import handled
+from deskwire.store import numbers
 from deskwire.store.db import Connection
 from deskwire.web.desk_bodies import (
     AgentAnswer,
@@ -222,7 +223,7 @@ def _handling(hub: Hub) -> APIRouter:
     @made.get("/users/performance", summary="What every agent handled", responses=answers(503))
     async def show_performance() -> list[PerformanceAnswer]:
         """Distinct chats that they had a part of, and the mean of the stretches they had one."""
-        found = await hub.read(lambda c: handling.by_agent(c, workspace))
+        found = await hub.read(lambda c: handled(c, workspace))
         return [
             PerformanceAnswer(
                 userId=one.number,
@@ -241,7 +242,7 @@ def _handling(hub: Hub) -> APIRouter:
                 raise DeskError(404, "not_found", "User not found")
             number = found[0].number
             return UserAnswer(
-                userId=number, name=handling.names(connection, workspace, number)[number]
+                userId=number, name=numbers.names(connection, workspace, number)[number]
             )
 
         return await hub.read(show)

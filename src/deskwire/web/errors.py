@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from deskwire.core.errors import RetryLater
 from deskwire.core.text import storable
 from deskwire.pipeline.hub import log
+from deskwire.reports import Unanswerable
 
 Issue = Literal["missing", "type_error", "invalid"]
 
@@ -149,6 +150,11 @@ def add_handlers(app: FastAPI) -> None:
         faults = error.errors()
         is_json = all(fault["type"] != "json_invalid" for fault in faults)
         return (invalid(details_of(faults)) if is_json else not_json()).response()
+
+    @app.exception_handler(Unanswerable)
+    async def unanswerable(_request: Request, error: Unanswerable) -> JSONResponse:
+        fault = Detail(field=f"query.{error.field}", issue="invalid", message=str(error))
+        return invalid([fault]).response()
 
     @app.exception_handler(RetryLater)
     async def unavailable(_request: Request, error: RetryLater) -> JSONResponse:

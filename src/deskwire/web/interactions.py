@@ -9,14 +9,14 @@ from fastapi import APIRouter, Path, Query
 from msgspec import Meta, Struct
 from pydantic import BaseModel, ConfigDict, Field
 
-from deskwire.core.instants import to_micros
+from deskwire.core.instants import parse_instant, to_micros
 from deskwire.pipeline.hub import Hub
 from deskwire.store import interactions
 from deskwire.store.db import Connection
 from deskwire.store.interactions import Customer, Wanted
-from deskwire.web.api import Moment, Word, Workspace
 from deskwire.web.cursors import from_cursor, to_cursor
 from deskwire.web.errors import HttpError, answers
+from deskwire.web.reports import Moment, Word, Workspace
 
 Count = Annotated[int, Field(ge=0)]
 CustomerId = Annotated[
@@ -126,8 +126,8 @@ class Filters(BaseModel):
         return Wanted(
             account=self.account,
             channels=tuple(self.channel),
-            since=None if self.since is None else to_micros(self.since),
-            until=None if self.until is None else to_micros(self.until),
+            since=None if self.since is None else to_micros(parse_instant(self.since)),
+            until=None if self.until is None else to_micros(parse_instant(self.until)),
             product=self.product,
             customer_type=customer_type,
         )

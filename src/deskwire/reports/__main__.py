@@ -1,0 +1,7 @@
+"""Print the reference of the reports."""
+
+import sys
+
+from deskwire.reports.manual import manual
+
+sys.stdout.write(manual())
