@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from deskwire import providers, settings
 from deskwire.cli.setting_up import TEMPLATE
 from deskwire.core.errors import Misconfigured
+from deskwire.reports import Calendar, Schedule
 from deskwire.settings.shape import SourceSettings
 
 KNOWN = ", ".join(providers.names())
@@ -327,3 +329,55 @@ def test_two_destinations_never_write_into_one_directory(
     )
     (fault,) = faults(tmp_path, CLIENTS + more)
     assert fault.startswith("destinations files, more have one directory, ")
+
+
+def test_reports_have_a_zone_and_schedules(tmp_path: Path) -> None:
+    text = """
+        [reports]
+        zone = "Europe/London"
+        [[schedule]]
+        name = "uk"
+        zone = "Europe/London"
+        monday = ["13:00-17:30", "09:00-12:00"]
+        sunday = ["22:00-24:00"]
+        holidays = ["2026-12-25", 2026-12-28]
+    """
+    hub = settings.open_hub(load(tmp_path, text))
+    hub.database.close()
+
+    closed: tuple[tuple[int, int], ...] = ()
+    assert hub.calendar == Calendar(
+        zone="Europe/London",
+        schedules={
+            "uk": Schedule(
+                zone="Europe/London",
+                week=(((540, 720), (780, 1050)), *[closed] * 5, ((1320, 1440),)),
+                holidays=frozenset({date(2026, 12, 25), date(2026, 12, 28)}),
+            )
+        },
+    )
+
+
+def test_every_fault_of_a_schedule_is_told(tmp_path: Path) -> None:
+    text = """
+        [reports]
+        zone = "Europe/Nowhere"
+        [[schedule]]
+        name = "uk"
+        zone = "../etc"
+        monday = ["09:00-17:30", "17:00-18:00"]
+        tuesday = ["9-5"]
+        wednesday = ["09:00-12:00"]
+        [[schedule]]
+        name = "uk"
+    """
+    example = "write a name such as Europe/London or UTC"
+    day = "write as in 09:00-17:30, at most to 24:00"
+    assert faults(tmp_path, text) == [
+        f"reports.zone: there is no time zone 'Europe/Nowhere'; {example}",
+        f"schedule[1].zone: there is no time zone '../etc'; {example}",
+        "schedule[1].monday: the stretches 09:00-17:30, 17:00-18:00 overlap",
+        f"schedule[1].tuesday: '9-5' is no stretch of a day; {day}",
+        "schedule 'uk' is there twice",
+        "schedule 'uk' is open on no day; write as in monday = [\"09:00-17:30\"]",
+    ]

@@ -162,7 +162,8 @@ class Grouping:
             for from_at, to_at, topic in self.story.topics
             if from_at <= started_at < to_at
         ]
-        return event.kept.seen.topic or (max(then)[1] if then else None)
+        topic = event.kept.seen.topic or (max(then)[1] if then else None)
+        return topic and topic[:400]  # it is part of a URL
 
     def team(self, event: Event) -> str | None:
         return event.team

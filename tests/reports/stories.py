@@ -75,7 +75,7 @@ heads = st.builds(
     ended_at=st.sampled_from([UNSET, None]) | instants | instants,
     customer=said(None, "k1", "k2"),
     rating=said(None) | ratings,
-    topic=said(None, "", "Sand"),
+    topic=said(None, "", "Sand", "x" * 500),
     reopens=said(0, 1, 2),
     withdrawn=st.sampled_from([UNSET] * 8 + [True]),
 )

@@ -60,7 +60,7 @@ def report(
     customer_type: Filter = None,
     customer: Filter = None,
     hours: Annotated[
-        str | None, typer.Option(help="Only time inside this [[schedule]] counts.")
+        str | None, typer.Option(help="Only time inside this schedule counts.")
     ] = None,
     workspace: Annotated[str, typer.Option(help="Whose conversations.")] = "main",
     form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.TABLE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Connection, String, cast, func, select, union
@@ -14,6 +15,9 @@ from deskwire.store.derived import key
 
 K, N, T = tables.customers, tables.agent_numbers, tables.topics
 Text = ColumnElement[str | None]
+
+#: Characters of a value: it is part of a URL. What has these in common is one.
+LONGEST_VALUE = 400
 
 
 class Dimension(Struct, frozen=True, kw_only=True):
@@ -32,8 +36,12 @@ class Dimension(Struct, frozen=True, kw_only=True):
     has_zeros: bool = True
 
 
-def _column(column: ColumnElement[str | None]) -> Text:
-    return func.nullif(column, "")
+def _column(column: ColumnElement[Any]) -> Text:
+    return func.nullif(_told(column), "")
+
+
+def _told(column: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.substr(column, 1, LONGEST_VALUE)
 
 
 def _topic(_measure: Measure) -> Text:
@@ -100,7 +108,10 @@ def _spelt(kind: str) -> Callable[[Connection, str], dict[str, str]]:
 
 def _stored(*columns: Column[str]) -> Callable[[Connection, str], dict[str, str]]:
     def known(connection: Connection, workspace: str) -> dict[str, str]:
-        each = [select(one).where(one.table.c.workspace == workspace, one != "") for one in columns]
+        each = [
+            select(_told(one)).where(one.table.c.workspace == workspace, one != "")
+            for one in columns
+        ]
         return {row[0]: row[0] for row in connection.execute(union(*each))}
 
     return known

@@ -64,7 +64,7 @@ def tally(
     statement = _events(measure, question, cut_by).with_only_columns(
         C.c.id, measure.at, begin, end, *plain
     )
-    rows = connection.execution_options(yield_per=AT_ONCE).execute(statement)
+    rows = connection.execute(statement, execution_options={"yield_per": AT_ONCE})
     value_of = _value_of(measure, question)
     place = _placer(by, cut_by)
     is_distinct = "conversations" in measure.stats

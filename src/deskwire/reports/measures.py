@@ -56,7 +56,8 @@ _was_transferred = (
     .where(S.c.workspace == C.c.workspace, S.c.conversation_id == C.c.id, *_TAKEN_OVER)
     .exists()
 )
-_percent = (C.c.rating - C.c.rating_min) / (C.c.rating_max - C.c.rating_min) * 100.0
+_range = func.nullif(C.c.rating_max - C.c.rating_min, 0.0)
+_percent = (C.c.rating - C.c.rating_min) / _range * 100.0
 
 VOLUME = Measure(
     name="volume",

@@ -12,14 +12,15 @@ from deskwire.core.document import Json
 from deskwire.core.instants import parse_instant
 from deskwire.pipeline.hub import Hub
 from deskwire.reports import REPORTS, Answer, Question, Report, answer, ask
+from deskwire.reports.dimensions import LONGEST_VALUE
 from deskwire.reports.export import as_csv
 from deskwire.reports.measures import Stat, Unit
 from deskwire.web.errors import HttpError, answers
 
 Word = Annotated[str, Field(min_length=1, max_length=255)]
 Workspace = Annotated[str, Field(min_length=1, max_length=64)]
-#: A dimension's value; an empty one is "none". As long as any that a link may have.
-DimensionValue = Annotated[str, Field(max_length=4000)]
+#: A dimension's value; an empty one is "none".
+DimensionValue = Annotated[str, Field(max_length=LONGEST_VALUE)]
 
 
 def _checked(text: str) -> str:
@@ -45,7 +46,9 @@ class Asked(BaseModel):
         description="In which days begin, and which an instant without a zone means; by default "
         "that of `[reports]`",
     )
-    channel: list[DimensionValue] = Field([], description="In any case; one of these")
+    channel: list[Annotated[str, Field(max_length=255)]] = Field(
+        [], max_length=20, description="In any case; one of these"
+    )
     source: DimensionValue | None = None
     account: DimensionValue | None = None
     team: DimensionValue | None = None
@@ -65,8 +68,9 @@ class Asked(BaseModel):
 class ReportQuery(Asked):
     """Which events, and how they are grouped."""
 
-    by: list[DimensionValue] = Field(
+    by: list[Annotated[str, Field(max_length=64)]] = Field(
         [],
+        max_length=3,
         description="Up to three dimensions, apart or with commas; an empty text for all in one; "
         "by default the report's own",
     )
