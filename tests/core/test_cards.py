@@ -2,7 +2,6 @@ import json
 import math
 import re
 import sys
-import time
 import unicodedata
 from typing import Any
 
@@ -180,13 +179,10 @@ def test_masking_twice_is_masking_once(parts: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     "part", ["4 ", "5 6 ", "4", "4   ", "444444444444x", f"{VISA}, ", " ", f"{WIDE[0]} "]
 )
-def test_a_megabyte_takes_about_a_second(part: str) -> None:
-    text = part * (1_000_000 // len(part))
-    began = time.process_time()
+def test_a_long_text_comes_to_an_end(part: str) -> None:
+    masked = mask_cards(part * (200_000 // len(part)))  # what backtracks takes for ever
 
-    mask_cards(text)
-
-    assert time.process_time() - began < 6  # on a busy machine; what backtracks takes for ever
+    assert len(masked) > 100_000
 
 
 def test_named_strings_are_masked_at_any_depth_and_nothing_else() -> None:
