@@ -152,7 +152,7 @@ def take_in(
     changes = []
     for one in told:
         change = _merge_in(connection, now, source, one, news)
-        for agent in one.facts.agents():
+        for agent in one.facts.people():
             numbers.meet(connection, source.workspace, source.account, agent)
         records.link(connection, source.workspace, record.id, change.conversation, one.places)
         changes.append(change)

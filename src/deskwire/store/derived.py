@@ -66,7 +66,7 @@ def columns(seen: Conversation) -> dict[str, object]:
 
 def key(name: str | None) -> str | None:
     """What names have in common that differ in case and blanks only."""
-    return None if name is None else " ".join(name.split()).casefold()[:255]
+    return None if name is None else " ".join(name.split()).casefold()[:255].rstrip()
 
 
 def _rating(seen: Conversation) -> dict[str, object]:

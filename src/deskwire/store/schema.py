@@ -49,7 +49,7 @@ def _derive_some(connection: Connection) -> int:
     for workspace, conversation_id in outdated:
         stored = conversations.load(connection, workspace, conversation_id)
         assert stored is not None
-        for agent in stored.facts.agents():
+        for agent in stored.facts.people():
             numbers.meet(connection, workspace, stored.origin.account, agent)
         seen = view(stored.facts, stored.origin, {})
         derived.derive(connection, workspace, conversation_id, stored.rows, seen)

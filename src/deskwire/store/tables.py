@@ -132,6 +132,8 @@ conversations = Table(
     ),
     Index("ix_conversations_derived_by", "derived_by"),
     Index("ix_conversations_ended_at", "workspace", "ended_at"),
+    Index("ix_conversations_handle_started_at", "workspace", "handle_started_at"),
+    Index("ix_conversations_rated_at", "workspace", "rated_at"),
     Index("ix_conversations_of_customer", "workspace", "account", "customer"),
 )
 

@@ -27,7 +27,8 @@ def upgrade() -> None:
         sa.Column("is_withdrawn", sa.Boolean(), nullable=False, server_default=sa.false()),
     ):
         op.add_column("conversations", column)
-    op.create_index("ix_conversations_ended_at", "conversations", ["workspace", "ended_at"])
+    for instant in ("ended_at", "handle_started_at", "rated_at"):
+        op.create_index(f"ix_conversations_{instant}", "conversations", ["workspace", instant])
     op.create_index(
         "ix_conversations_of_customer", "conversations", ["workspace", "account", "customer"]
     )
