@@ -211,7 +211,7 @@ RATING = Measure(
     clock="the moment of the rating, or where that is not known the end of the conversation",
     attribution=_LAST,
     stats=("n", "mean"),
-    at=func.coalesce(C.c.rated_at, C.c.ended_at),
+    at=C.c.rated_at,
     value=_percent,
     # What is not on its scale says nothing.
     where=(C.c.rating >= C.c.rating_min, C.c.rating <= C.c.rating_max, _percent.is_not(None)),

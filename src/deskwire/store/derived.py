@@ -75,7 +75,8 @@ def _rating(seen: Conversation) -> dict[str, object]:
         "rating": one and one.value,
         "rating_min": one and one.scale_min,
         "rating_max": one and one.scale_max,
-        "rated_at": one and _micros(one.rated_at),
+        # Where the provider does not say when, at the end.
+        "rated_at": one and _micros(one.rated_at or seen.ended_at),
     }
 
 
