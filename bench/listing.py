@@ -40,7 +40,7 @@ ASKED = {
 }
 
 # In this order, as the others refer to the first one; triggers see to the search.
-TABLES = ("conversations", "participants", "messages", "assignments", "segments")
+TABLES = ("conversations", "participants", "messages", "assignments", "segments", "responses")
 COPIED = {
     "id": "substr(id, 1, 28) || printf('%08x', copy)",
     "conversation_id": "substr(conversation_id, 1, 28) || printf('%08x', copy)",
