@@ -350,3 +350,22 @@ def test_performance_counts_a_transferred_chat_for_both(tmp_path: Path) -> None:
         assert found[2]["averageHandlingSeconds"] is None
 
     tell(tmp_path, story)
+
+
+def test_a_chat_that_was_opened_again_counts_as_reopened(tmp_path: Path) -> None:
+    async def story(client: Client) -> None:
+        agent_id = await agent(client)
+        for name in ("c-1", "c-2"):
+            await chat(client, name, agent_id=agent_id)
+        for told in ({"ended_at": "2026-01-01T11:00:00Z"}, {"ended_at": None}):
+            await client.ask("/desk/chats/1", body(**told), method="PATCH")
+        for number in (1, 2):
+            await client.ask(f"/chats/{number}/end", b"")
+
+        status, report = await client.ask("/api/v1/reports/times")
+
+        assert status == 200
+        figures = report["totals"]["figures"]
+        assert (figures["reopen_rate/n"], figures["reopen_rate/percent"]) == (2, 50.0)
+
+    tell(tmp_path, story)

@@ -63,6 +63,7 @@ class Chat(Struct, frozen=True, kw_only=True):
     started_at: datetime
     handle_start: datetime | None  #: None: it is still queuing
     ended_at: datetime | None
+    reopens: int
     agent: str | None  #: external id of who has it now
 
     @property
@@ -183,6 +184,7 @@ class Desk:
             "handle_start": _shown(handle_start),
             "handle_end": _shown(changes.ended_at or None),
             "user_id": changes.agent or None,
+            "reopens": 0,
         }
         self._say(None, chats=[chat])
         return self.chats(external_id, 1)[0]
@@ -196,6 +198,8 @@ class Desk:
             chat["customer_name"] = changes.customer_name
         if changes.ended_at is not UNSET:
             chat["handle_end"] = _shown(changes.ended_at)
+            if changes.ended_at is None and before.ended_at is not None:
+                chat["reopens"] = before.reopens + 1
         if chat:
             # Whether it is queuing, open or over is told by its beginning and its end.
             chat.setdefault("handle_start", _shown(before.handle_start))
@@ -323,6 +327,7 @@ class Desk:
             started_at=seen.started_at if started_at is None else parse_instant(started_at),
             handle_start=seen.handle_started_at,
             ended_at=seen.ended_at,
+            reopens=seen.reopens or 0,
             agent=None if seen.agent is None else seen.agent.external_id,
         )
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from deskwire.core.codec import decode
 from deskwire.core.errors import Unreadable
@@ -71,6 +71,7 @@ class Chat(Struct, frozen=True):
     user_id: int | str | UnsetType | None = UNSET  #: who has it; null: nobody yet
     previous_user_id: int | str | UnsetType | None = UNSET  #: it is handed over from them,
     assigned_at: str | UnsetType = UNSET  #: at this instant
+    reopens: Annotated[int, Meta(ge=0, lt=LARGEST_NUMBER)] | UnsetType = UNSET
 
 
 class Message(Struct, frozen=True):
@@ -197,6 +198,7 @@ def _chat(chat: Chat, at: str, record: Record) -> ConversationFacts:
             handle_started_at=handle_start,
             ended_at=ended_at,
             customer=UNSET if chat.customer_name is UNSET else CUSTOMER,
+            reopens=chat.reopens,
         ),
         participants=_participants(chat, agent),
         assignments=_assignments(chat, agent, f"{record.id}{at}"),

@@ -45,6 +45,7 @@ KINDS = frozenset({"call", "file", "detail"})
 STATES: dict[str, Status] = {"open": "open", "closed": "closed", "snoozed": "pending"}
 #: Where the first message is; where both are, they are the same.
 FIRST = ("conversation_message", "source")
+MOST_REOPENS = 1_000_000  # what is more is no count
 NAMELESS = "source"  #: the key of a first message that came without an id
 RATING_MIN, RATING_MAX = 1, 5
 
@@ -89,6 +90,7 @@ def _conversation(
     started_at = instant_of(told.created_at)
     as_of = reader.instant(told.updated_at, "/updated_at") or started_at
     status = _status(told, reader)
+    statistics = reader.read(told.statistics, "/statistics", Statistics) or Statistics()
     author = people.meet(first.author, f"{at}/author", as_of)
     customer = author if _is_customer(author) else _contact(told, as_of, people, reader)
     key = reader.id(first.id, f"{at}/id")
@@ -104,8 +106,9 @@ def _conversation(
             subject=_subject(told, first, at, reader),
             status=UNSET if status is None else status,
             started_at=started_at,
-            ended_at=_ended_at(told, status, parts, as_of, reader),
+            ended_at=_ended_at(statistics, status, parts, as_of, reader),
             customer=next(iter(customer), UNSET),
+            reopens=_reopens(statistics, reader),
             rating=_rating(told.conversation_rating, "/conversation_rating", reader),
         ),
         participants=customer | author,
@@ -137,16 +140,24 @@ def _status(told: Conversation, reader: Reader) -> Status | None:
 
 
 def _ended_at(
-    told: Conversation, status: Status | None, parts: list[Told], as_of: datetime, reader: Reader
+    statistics: Statistics,
+    status: Status | None,
+    parts: list[Told],
+    as_of: datetime,
+    reader: Reader,
 ) -> datetime | UnsetType | None:
     if status is None:
         return UNSET
     if status != "closed":
         return None  # it may have been reopened
-    statistics = reader.read(told.statistics, "/statistics", Statistics) or Statistics()
     closed_at = reader.instant(statistics.last_close_at, "/statistics/last_close_at")
     closes = [one.closed_at for one in parts if one.closed_at is not None]
     return closed_at or max(closes, default=as_of)
+
+
+def _reopens(statistics: Statistics, reader: Reader) -> int | UnsetType:
+    counted = reader.read(statistics.count_reopens, "/statistics/count_reopens", int)
+    return UNSET if counted is None or not 0 <= counted < MOST_REOPENS else counted
 
 
 def _subject(told: Conversation, first: FirstMessage, at: str, reader: Reader) -> str | UnsetType:

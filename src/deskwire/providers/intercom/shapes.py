@@ -129,9 +129,10 @@ class Tag(Struct, frozen=True):
 
 
 class Statistics(Struct, frozen=True):
-    """Of the many figures the one that nothing else tells."""
+    """Of the many figures those that nothing else tells."""
 
     last_close_at: Raw = NULL
+    count_reopens: Raw = NULL
 
 
 class Opinion(Struct, frozen=True):
