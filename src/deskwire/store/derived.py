@@ -85,7 +85,6 @@ def _micros(instant: datetime | None) -> int | None:
 
 
 def _rows(seen: Conversation) -> dict[str, list[dict[str, object]]]:
-    is_handled = seen.handle_started_at is not None and seen.ended_at is not None
     before = [None, *(one.agent for one in seen.assignments)]
     return {
         "segments": [
@@ -97,7 +96,6 @@ def _rows(seen: Conversation) -> dict[str, list[dict[str, object]]]:
                 "team": one.team,
                 "from_at": to_micros(one.from_at),
                 "to_at": _micros(one.to_at),
-                "is_handled": is_handled,
             }
             for position, (one, previous) in enumerate(zip(seen.assignments, before, strict=False))
         ],

@@ -149,14 +149,12 @@ segments = Table(
     Column("team", Text),
     instant("from_at", nullable=False),
     instant("to_at"),  # None while it lasts
-    # Whether the conversation began to be handled, and is over.
-    Column("is_handled", Boolean(create_constraint=False), nullable=False),
     PrimaryKeyConstraint("workspace", "conversation_id", "position"),
     of_conversation(),
     # All that reports read: they go through all of it.
     Index(
         "ix_segments_agent",
-        *("workspace", "account", "agent", "is_handled"),
+        *("workspace", "account", "agent"),
         *("conversation_id", "from_at", "to_at"),
     ),
     Index("ix_segments_to_at", "workspace", "to_at"),

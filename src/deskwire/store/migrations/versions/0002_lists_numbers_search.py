@@ -59,7 +59,6 @@ def _tables() -> None:
         sa.Column("team", sa.Text(), nullable=True),
         sa.Column("from_at", sa.BigInteger(), nullable=False),
         sa.Column("to_at", sa.BigInteger(), nullable=True),
-        sa.Column("is_handled", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint(
             "workspace", "conversation_id", "position", name=op.f("pk_segments")
         ),
@@ -74,7 +73,7 @@ def _tables() -> None:
         "ix_segments_agent",
         "segments",
         [
-            *("workspace", "account", "agent", "is_handled"),
+            *("workspace", "account", "agent"),
             *("conversation_id", "from_at", "to_at"),
         ],
     )
