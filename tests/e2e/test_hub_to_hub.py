@@ -26,7 +26,7 @@ destinations = ["post"]
 name = "post"
 kind = "transcript_post"
 url = "{url}/chats"
-quiet_seconds = 8
+quiet_seconds = 6
 """
 CHATS, MESSAGES = 3, 8
 #: Faults that do not hold up what follows for longer than the second hub waits for it.
@@ -109,7 +109,7 @@ def test_the_second_hubs_transcripts_are_complete_and_sent_once(tmp_path: Path) 
             async with running(stage.hub()):
                 await until(lambda: len(receiver.posted) >= CHATS)
                 await stage.quiet()
-            await asyncio.sleep(8.5)  # one too many would come now
+            await asyncio.sleep(6.5)  # one too many would come now
             status, performance = await second.ask("/users/performance")
             assert status == 200
             assert max(one["chatsHandled"] for one in performance) == CHATS

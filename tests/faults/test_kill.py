@@ -32,7 +32,7 @@ async def kill_often(stage: Stage, random: Random, kills: int) -> None:
     for _ in range(kills):
         async with process(stage) as hub:
             await begun(stage, hub)  # on a busy machine it takes seconds
-            await asyncio.sleep(random.uniform(0.3, 4.0))
+            await asyncio.sleep(random.uniform(0.3, 3.0))
             assert hub.returncode is None
 
 

@@ -103,7 +103,7 @@ def posted(api: OurAPI) -> list[Said]:
 
 
 def test_what_came_while_a_message_waited_for_its_turn_goes_before_it(tmp_path: Path) -> None:
-    api = OurAPI(1, service_seconds=0.1)  # a busy machine takes seconds to read a page
+    api = OurAPI(1, service_seconds=0.07)  # a busy machine takes seconds to read a page
     stage = stage_of(tmp_path, 30, api)
 
     async def run() -> list[set[Said]]:
