@@ -29,10 +29,11 @@ def faulty_stage(folder: Path, seed: int) -> Stage:
 
 
 async def kill_often(stage: Stage, random: Random, kills: int) -> None:
-    for _ in range(kills):
+    for number in range(kills):
         async with process(stage) as hub:
-            await begun(stage, hub)  # on a busy machine it takes seconds
-            await asyncio.sleep(random.uniform(0.3, 3.0))
+            if number % 3 < 2:  # every third dies at any moment of its start, too
+                await begun(stage, hub)  # on a busy machine it takes seconds
+            await asyncio.sleep(random.uniform(0.1, 4.0))
             assert hub.returncode is None
 
 

@@ -103,7 +103,7 @@ def posted(api: OurAPI) -> list[Said]:
 
 
 def test_what_came_while_a_message_waited_for_its_turn_goes_before_it(tmp_path: Path) -> None:
-    api = OurAPI(1, service_seconds=0.07)  # a busy machine takes seconds to read a page
+    api = OurAPI(1, service_seconds=0.1)  # a busy machine takes seconds to read a page
     stage = stage_of(tmp_path, 30, api)
 
     async def run() -> list[set[Said]]:
@@ -131,7 +131,7 @@ def test_what_came_while_a_message_waited_for_its_turn_goes_before_it(tmp_path: 
     ]
     assert overtaken == []
     in_order = [number for number in range(30) if stage.said(number)[-1] == "Later"]
-    assert in_order  # some waited with another message than the one that went
+    assert len(in_order) >= 10  # they waited with another message than the one that went
     assert judge(stage.file, api) == Verdict()
 
 
